@@ -1,0 +1,1 @@
+"""Executor backends: X11, browser, scripted."""

@@ -1,0 +1,83 @@
+"""The contract of every executor backend."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from types import TracebackType
+
+from actions.space import Action, Button, Direction
+from vision.geometry import Point
+
+
+class BackendError(RuntimeError):
+    """Events could not be sent: no display, lost connection, no such key."""
+
+
+class Backend(ABC):
+    """Sends primitive input events to one display.
+
+    Points are whole, signed screen pixels. Keys are the canonical names of `actions.keys`.
+    Not thread-safe: one caller at a time, except `release_all`, which any thread may call. Every
+    method returns after the events were handed to the display server (synced), so that a grab
+    that follows sees their effect as soon as the application has drawn it. Whatever was pressed
+    through this object is released by `release_all` and by `close`.
+    """
+
+    @abstractmethod
+    def supports(self, action: type[Action]) -> bool:
+        """Whether this backend can perform actions of this class at all."""
+
+    @abstractmethod
+    def pointer(self) -> Point:
+        """Where the pointer is."""
+
+    @abstractmethod
+    def move(self, point: Point) -> None:
+        """Put the pointer there."""
+
+    @abstractmethod
+    def button_down(self, button: Button) -> None:
+        """Press a mouse button."""
+
+    @abstractmethod
+    def button_up(self, button: Button) -> None:
+        """Release a mouse button."""
+
+    @abstractmethod
+    def scroll(self, direction: Direction, clicks: int) -> None:
+        """Turn the wheel at the pointer by that many notches."""
+
+    @abstractmethod
+    def key_down(self, key: str) -> None:
+        """Press a key.
+
+        Raises:
+            BackendError: this keyboard has no such key.
+        """
+
+    @abstractmethod
+    def key_up(self, key: str) -> None:
+        """Release a key."""
+
+    @abstractmethod
+    def type_text(self, text: str) -> None:
+        """Type any Unicode text; a newline presses Enter, a tab presses Tab."""
+
+    @abstractmethod
+    def release_all(self) -> None:
+        """Release every key and button that is still held. Never raises; safe to repeat."""
+
+    def close(self) -> None:
+        """Release what is held and let go of the display. Safe to repeat."""
+        self.release_all()
+
+    def __enter__(self) -> Backend:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

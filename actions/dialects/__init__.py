@@ -1,0 +1,1 @@
+"""Text <-> actions, one module per dialect."""

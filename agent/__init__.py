@@ -1,0 +1,1 @@
+"""The brain: the model, the policies, the loop, episodes, environments and learning."""

@@ -1,0 +1,1 @@
+"""Environments: virtual desktops and tasks with rewards."""

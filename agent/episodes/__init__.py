@@ -1,0 +1,1 @@
+"""Episodes: record, verify, replay and report a run."""

@@ -1,0 +1,1 @@
+"""Learning: the data engine, training stages and evaluation."""

@@ -1,0 +1,1 @@
+"""The Kimi-VL network, its tokenizer, checkpoints and engine."""

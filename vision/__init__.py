@@ -1,0 +1,1 @@
+"""The eyes: screen capture, coordinates, native-resolution preprocessing, the MoonViT encoder."""
