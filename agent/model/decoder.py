@@ -1,0 +1,334 @@
+"""Moonlight: the DeepSeek-V3 style decoder of Kimi-VL.
+
+- Multi-head latent attention (MLA): the cache holds one latent vector and one rotary key per token
+  and layer (576 values at Kimi-VL's size), shared by all heads.
+- Two exact forms of the same attention: *expanded* (keys and values per head; best for prefill) and
+  *absorbed* (queries moved into the latent space; best for decode, history is never expanded).
+- Sigmoid-routed mixture of experts with shared experts; layer 0 is dense.
+- Parameter names are the checkpoint's (`language_model.*`). Formulas: arXiv 2412.19437 §2.1.
+
+Legend: B batch, T new tokens, S cached + new tokens, H heads, R kv_lora_rank.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from agent.model.config import TextConfig
+from vision.moonvit import rotate_pairs
+
+ABSORB_BELOW = 8
+"""With fewer new tokens than this, moving queries is cheaper than expanding the history."""
+
+
+class RMSNorm(nn.Module):
+    """x / rms(x) * weight, computed in fp32."""
+
+    def __init__(self, size: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., size) -> (..., size)."""
+        return F.rms_norm(x.float(), self.weight.shape, self.weight.float(), self.eps).to(x.dtype)
+
+
+@dataclass
+class LayerCache:
+    """The history of one layer.
+
+    Attributes:
+        latent: (B, capacity, R + rope): normalised latent, then the rotated shared key.
+        length: tokens in use.
+    """
+
+    latent: Tensor
+    length: int = 0
+
+    def append(self, new: Tensor) -> Tensor:
+        """Store (B, T, R + rope); return all that is in use, (B, S, R + rope)."""
+        end = self.length + new.shape[1]
+        if end > self.latent.shape[1]:
+            grown = self.latent.new_empty(
+                self.latent.shape[0], max(end, 2 * self.latent.shape[1]), new.shape[2]
+            )
+            grown[:, : self.length] = self.latent[:, : self.length]
+            self.latent = grown
+        self.latent[:, self.length : end] = new
+        self.length = end
+        return self.latent[:, :end]
+
+
+class Cache:
+    """The latent cache of all layers of one batch."""
+
+    def __init__(
+        self,
+        config: TextConfig,
+        batch: int = 1,
+        capacity: int = 256,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        shape = (batch, capacity, config.latent_size)
+        self.layers = [
+            LayerCache(torch.empty(shape, dtype=dtype, device=device))
+            for _ in range(config.num_hidden_layers)
+        ]
+
+    @property
+    def length(self) -> int:
+        """Tokens in use."""
+        return self.layers[0].length
+
+    def truncate(self, length: int) -> None:
+        """Forget all tokens after the first `length`."""
+        for layer in self.layers:
+            layer.length = min(layer.length, length)
+
+
+class LatentAttention(nn.Module):
+    """MLA without query compression (q_lora_rank is null in Moonlight)."""
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.config = c = config
+        heads = c.num_attention_heads
+        self.q_proj = nn.Linear(c.hidden_size, heads * c.qk_head_dim, bias=False)
+        self.kv_a_proj_with_mqa = nn.Linear(c.hidden_size, c.latent_size, bias=False)
+        # The published class default, not rms_norm_eps: the two differ in the checkpoint.
+        self.kv_a_layernorm = RMSNorm(c.kv_lora_rank, eps=1e-6)
+        self.kv_b_proj = nn.Linear(
+            c.kv_lora_rank, heads * (c.qk_nope_head_dim + c.v_head_dim), bias=False
+        )
+        self.o_proj = nn.Linear(heads * c.v_head_dim, c.hidden_size, bias=False)
+        self.scale = c.qk_head_dim**-0.5
+
+    def forward(
+        self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None, cache: LayerCache | None
+    ) -> Tensor:
+        """Attend.
+
+        Args:
+            x: (B, T, hidden).
+            cos: (B or 1, T, rope / 2); sin alike.
+            sin: sines.
+            mask: boolean, broadcastable to (B, H, T, S), True = may look; None = causal.
+            cache: this layer's history, appended to; None = only x itself.
+
+        Returns:
+            (B, T, hidden).
+        """
+        c = self.config
+        q = self.q_proj(x).unflatten(-1, (c.num_attention_heads, c.qk_head_dim))
+        q_nope, q_rope = q.split([c.qk_nope_head_dim, c.qk_rope_head_dim], -1)
+        q_rope = rotate_pairs(q_rope, cos.unsqueeze(2), sin.unsqueeze(2))
+        latent, k_rope = self.kv_a_proj_with_mqa(x).split([c.kv_lora_rank, c.qk_rope_head_dim], -1)
+        latent = torch.cat([self.kv_a_layernorm(latent), rotate_pairs(k_rope, cos, sin)], -1)
+        history = latent if cache is None else cache.append(latent)
+        if mask is None:
+            mask = causal_mask(x.shape[1], history.shape[1], x.device)
+        if cache is not None and x.shape[1] < ABSORB_BELOW:
+            out = self._absorbed(q_nope, q_rope, history, mask)
+        else:
+            out = self._expanded(q_nope, q_rope, history, mask)
+        return self.o_proj(out.flatten(2))
+
+    def _expanded(self, q_nope: Tensor, q_rope: Tensor, history: Tensor, mask: Tensor) -> Tensor:
+        """Keys and values per head; (B, T, H, v)."""
+        c = self.config
+        latent, k_rope = history.split([c.kv_lora_rank, c.qk_rope_head_dim], -1)
+        kv = self.kv_b_proj(latent).unflatten(-1, (c.num_attention_heads, -1))
+        k_nope, v = kv.split([c.qk_nope_head_dim, c.v_head_dim], -1)
+        shared = k_rope.unsqueeze(2).expand(*k_nope.shape[:3], -1)
+        q = torch.cat([q_nope, q_rope], -1).transpose(1, 2)
+        k = torch.cat([k_nope, shared], -1).transpose(1, 2)
+        return _attend(q, k, v.transpose(1, 2), mask, self.scale).transpose(1, 2)
+
+    def _absorbed(self, q_nope: Tensor, q_rope: Tensor, history: Tensor, mask: Tensor) -> Tensor:
+        """Queries in latent space, one shared key and value per token; (B, T, H, v)."""
+        c = self.config
+        weight = self.kv_b_proj.weight.unflatten(0, (c.num_attention_heads, -1))
+        to_key, to_value = weight.split([c.qk_nope_head_dim, c.v_head_dim], 1)
+        q = torch.cat([torch.einsum("bthn,hnr->bthr", q_nope, to_key), q_rope], -1)
+        scores = torch.einsum("bthr,bsr->bhts", q, history).float() * self.scale
+        weights = scores.masked_fill(~mask, float("-inf")).softmax(-1).to(history.dtype)
+        mixed = torch.einsum("bhts,bsr->bthr", weights, history[..., : c.kv_lora_rank])
+        return torch.einsum("bthr,hvr->bthv", mixed, to_value)
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: float) -> Tensor:
+    """(B, H, T, d) queries over (B, H, S, d) keys."""
+    if q.requires_grad and q.device.type == "cpu":  # see vision.attention: faster backward
+        scores = ((q * scale) @ k.transpose(-1, -2)).masked_fill(~mask, float("-inf"))
+        return scores.softmax(-1) @ v
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
+
+
+def causal_mask(new: int, total: int, device: torch.device | None = None) -> Tensor:
+    """(new, total) boolean, True where the query may look; the new tokens come last."""
+    query = torch.arange(total - new, total, device=device)
+    return torch.arange(total, device=device)[None, :] <= query[:, None]
+
+
+class MLP(nn.Module):
+    """down(silu(gate(x)) * up(x))."""
+
+    def __init__(self, hidden: int, inner: int) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(hidden, inner, bias=False)
+        self.up_proj = nn.Linear(hidden, inner, bias=False)
+        self.down_proj = nn.Linear(inner, hidden, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., hidden) -> (..., hidden)."""
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class Router(nn.Module):
+    """Chooses experts by sigmoid score plus a balancing bias, which stays out of the weights."""
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.weight = nn.Parameter(torch.empty(config.n_routed_experts, config.hidden_size))
+        self.e_score_correction_bias = nn.Parameter(
+            torch.zeros(config.n_routed_experts), requires_grad=False
+        )
+        self.load: Tensor | None = None
+        """Tokens sent to each expert by the last forward pass in training."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, hidden) -> expert ids (N, k) and their weights (N, k) in fp32."""
+        c = self.config
+        with torch.autocast(x.device.type, enabled=False):
+            scores = F.linear(x.float(), self.weight.float()).sigmoid()
+        biased = scores.detach() + self.e_score_correction_bias.float()
+        chosen = biased.topk(c.num_experts_per_tok, dim=-1, sorted=False).indices
+        weights = scores.gather(-1, chosen)
+        if c.norm_topk_prob:
+            weights = weights / (weights.sum(-1, keepdim=True) + 1e-20)
+        if self.training:
+            self.load = torch.bincount(chosen.flatten(), minlength=c.n_routed_experts)
+        return chosen, weights * c.routed_scaling_factor
+
+
+class MoE(nn.Module):
+    """Routed experts plus shared experts that see every token."""
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        hidden, inner = config.hidden_size, config.moe_intermediate_size
+        self.gate = Router(config)
+        self.experts = nn.ModuleList(MLP(hidden, inner) for _ in range(config.n_routed_experts))
+        self.shared_experts = MLP(hidden, inner * config.n_shared_experts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, hidden) -> (B, T, hidden); each hit expert runs once on its sorted tokens."""
+        flat = x.flatten(0, -2)
+        chosen, weights = self.gate(flat)
+        order = chosen.flatten().argsort(stable=True)
+        token = order // chosen.shape[-1]
+        counts = torch.bincount(chosen.flatten(), minlength=len(self.experts)).tolist()
+        parts = flat[token].split(counts)
+        done = [expert(part) for expert, part in zip(self.experts, parts, strict=True) if len(part)]
+        routed = torch.cat(done).float() * weights.flatten()[order].unsqueeze(-1)
+        mixed = torch.zeros_like(flat, dtype=torch.float32).index_add(0, token, routed)
+        return mixed.to(x.dtype).view_as(x) + self.shared_experts(x)
+
+    def forward_dense(self, x: Tensor) -> Tensor:
+        """The slow, simple twin of `forward`: every expert sees every token."""
+        flat = x.flatten(0, -2)
+        chosen, weights = self.gate(flat)
+        share = torch.zeros(len(flat), len(self.experts)).scatter(-1, chosen, weights)
+        outputs = torch.stack([expert(flat) for expert in self.experts], 1).float()
+        mixed = (outputs * share.unsqueeze(-1)).sum(1)
+        return mixed.to(x.dtype).view_as(x) + self.shared_experts(x)
+
+
+class DecoderLayer(nn.Module):
+    """x += attention(norm(x)); x += mlp(norm(x))."""
+
+    def __init__(self, config: TextConfig, index: int) -> None:
+        super().__init__()
+        self.self_attn = LatentAttention(config)
+        dense = index < config.first_k_dense_replace
+        self.mlp = MLP(config.hidden_size, config.intermediate_size) if dense else MoE(config)
+        self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+
+    def forward(
+        self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None, cache: LayerCache | None
+    ) -> Tensor:
+        """(B, T, hidden) -> (B, T, hidden)."""
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask, cache)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class Decoder(nn.Module):
+    """Embeddings, layers, final norm."""
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.gradient_checkpointing = False
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(
+            DecoderLayer(config, index) for index in range(config.num_hidden_layers)
+        )
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+
+    def forward(
+        self,
+        embeddings: Tensor,
+        positions: Tensor | None = None,
+        mask: Tensor | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """Run the layers.
+
+        Args:
+            embeddings: (B, T, hidden).
+            positions: (B or 1, T) integers; None = the next T after the cache.
+            mask: see `LatentAttention`; None = causal.
+            cache: appended to when given.
+
+        Returns:
+            (B, T, hidden), normalised.
+        """
+        if positions is None:
+            start = cache.length if cache else 0
+            positions = torch.arange(start, start + embeddings.shape[1], device=embeddings.device)
+        cos, sin = rope_angles(self.config, positions)
+        x = embeddings
+        for index, layer in enumerate(self.layers):
+            history = cache.layers[index] if cache else None
+            if self.gradient_checkpointing and self.training:
+                x = checkpoint(layer, x, cos, sin, mask, history, use_reentrant=False)
+            else:
+                x = layer(x, cos, sin, mask, history)
+        return self.norm(x)
+
+
+def rope_angles(config: TextConfig, positions: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosines and sines, each (B or 1, T, rope / 2) in fp32; pair j turns by theta^(-2j / rope)."""
+    size = config.qk_rope_head_dim
+    steps = torch.arange(0, size, 2, device=positions.device).float()
+    angle = positions.float().unsqueeze(-1) * config.rope_theta ** -(steps / size)
+    angle = angle if angle.dim() == 3 else angle.unsqueeze(0)
+    return angle.cos(), angle.sin()
+
+
+class LanguageModel(nn.Module):
+    """The decoder and its output head (`language_model.*`)."""
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.model = Decoder(config)
+        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)

@@ -1,0 +1,104 @@
+"""Kimi-VL: MoonViT, projector and Moonlight decoder as one network.
+
+Visual tokens overwrite the embeddings at the media placeholder; the decoder sees one causal
+sequence with plain positions. State-dict keys are the published checkpoint's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from agent.model.config import KimiVLConfig
+from agent.model.decoder import Cache, LanguageModel
+from agent.model.pointer import PointingHead, ReadingHead
+from vision.moonvit import Grid, MoonVit
+from vision.projector import Projector
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What the encoder made of some images.
+
+    Attributes:
+        patches: (L, vision hidden), packed, raster order inside each image.
+        tokens: (L / 4, text hidden), the visual tokens, packed.
+        grids: (rows, columns) of each image in patches.
+    """
+
+    patches: Tensor
+    tokens: Tensor
+    grids: tuple[Grid, ...]
+
+
+class KimiVL(nn.Module):
+    """The whole network."""
+
+    def __init__(self, config: KimiVLConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.vision_tower = MoonVit(config.vision)
+        self.multi_modal_projector = Projector(config.vision, config.text.hidden_size)
+        self.language_model = LanguageModel(config.text)
+        self.pointer = PointingHead(config, config.pointer) if config.pointer else None
+        self.reader = ReadingHead(config, config.pointer) if config.pointer else None
+
+    def encode(self, patches: Tensor, grids: Sequence[Grid]) -> Encoded:
+        """Packed patches (L, 3, 14, 14) of images with these grids -> features and tokens."""
+        features = self.vision_tower(patches, grids)
+        return Encoded(features, self.multi_modal_projector(features, grids), tuple(grids))
+
+    def embed(self, ids: Tensor, visual: Tensor | None = None) -> Tensor:
+        """Token ids (B, T) and packed visual tokens (n, hidden) -> embeddings (B, T, hidden).
+
+        Raises:
+            ValueError: the number of placeholders is not the number of visual tokens.
+        """
+        embeddings = self.language_model.model.embed_tokens(ids)
+        place = ids == self.config.media_placeholder_token_id
+        given = 0 if visual is None else len(visual)
+        if int(place.sum()) != given:
+            raise ValueError(f"{int(place.sum())} media placeholders for {given} visual tokens")
+        if visual is None:
+            return embeddings
+        return embeddings.masked_scatter(place.unsqueeze(-1), visual.to(embeddings.dtype))
+
+    def hidden(
+        self,
+        ids: Tensor,
+        visual: Tensor | None = None,
+        positions: Tensor | None = None,
+        mask: Tensor | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """Decoder states (B, T, hidden); arguments as in `Decoder.forward`."""
+        return self.language_model.model(self.embed(ids, visual), positions, mask, cache)
+
+    def forward(
+        self,
+        ids: Tensor,
+        patches: Tensor | None = None,
+        grids: Sequence[Grid] = (),
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """Logits (B, T, vocabulary) of ids (B, T) and the packed patches of their images."""
+        visual = None if patches is None else self.encode(patches, grids).tokens
+        return self.language_model.lm_head(self.hidden(ids, visual, cache=cache))
+
+    @torch.no_grad()
+    def initialize(self, seed: int) -> None:
+        """Random weights: normal(0, 0.02), residual outputs scaled down by depth, norms at one."""
+        generator = torch.Generator().manual_seed(seed)
+        depth = 2 * max(self.config.text.num_hidden_layers, self.config.vision.num_hidden_layers)
+        for name, parameter in self.named_parameters():
+            if parameter.dim() < 2:
+                continue
+            std = 0.02
+            if parameter.dim() == 4:  # convolutions keep the variance of their input
+                std = (2 / parameter[0].numel()) ** 0.5
+            elif name.endswith(("wo.weight", "fc1.weight", "o_proj.weight", "down_proj.weight")):
+                std = 0.02 / depth**0.5
+            parameter.normal_(0, std, generator=generator)
