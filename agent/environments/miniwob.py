@@ -1,0 +1,195 @@
+"""MiniWoB++ tasks in a real browser window: reset with a seed, read the reward.
+
+The pages come from the package `miniwob` and are opened as files. Scripts only seed the page and
+read its reward; looking and acting go through the display like everybody else's.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import mss
+from playwright.sync_api import Page
+from Xlib.display import Display
+
+from agent.environments.browser import Browser
+from agent.environments.display import VirtualDisplay
+from vision.geometry import Box, Point, Size
+
+T = TypeVar("T")
+
+WINDOW = Size(500, 320)
+"""The benchmark's own window; Chromium cannot be narrower."""
+
+AREA = Box(0, 0, 160, 210)
+"""The task in screen pixels; what lies right of it shows the reward and is never looked at."""
+
+PARKED = Point(10, 10)
+"""Where the pointer waits at reset: on the instruction, over nothing that reacts."""
+
+SETTLE_SECONDS = 2.0
+"""Pages that still move after this long (animated tasks) are taken as they are."""
+
+_STILL_SECONDS = 0.03
+
+# Page scripts that draw random numbers while they load must be as repeatable as the task itself.
+_FIXED_RANDOM = """
+(() => {
+  let state = 1;
+  Math.random = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 4294967296;
+  };
+})();
+"""
+
+_START = """
+async seed => {
+  core.EPISODE_MAX_TIME = 3600000;
+  Math.seedrandom(seed);
+  core.startEpisodeReal();
+  await document.fonts.ready;
+  const frame = () => new Promise(done => requestAnimationFrame(done));
+  await frame();
+  await frame();
+  return core.getUtterance();
+}
+"""
+
+
+class TaskError(ValueError):
+    """There is no such task."""
+
+
+@dataclass(frozen=True)
+class Reward:
+    """What the page says about the episode.
+
+    Attributes:
+        raw: -1..1 without time penalty, 0 while the episode runs.
+        done: whether the page has ended the episode.
+    """
+
+    raw: float
+    done: bool
+
+
+class MiniWob:
+    """One browser window that shows one task after the other, alive inside a `with` block.
+
+    Args:
+        display: where the window appears, at least as large as `WINDOW`; None means a virtual
+            display of its own.
+        task: what the next reset shows.
+
+    Attributes:
+        task: may be changed at any time; the next reset shows it.
+        display: where the window is, inside the `with` block.
+    """
+
+    def __init__(self, display: VirtualDisplay | None = None, task: str = "click-test") -> None:
+        self.task = task
+        self._given = display
+        self._held = ExitStack()
+
+    def __enter__(self) -> MiniWob:
+        with ExitStack() as stack:
+            self.display = self._given or stack.enter_context(VirtualDisplay(WINDOW))
+            self._browser = stack.enter_context(Browser(self.display))
+            self._camera = stack.enter_context(mss.MSS(display=self.display.name))
+            self._pointer = Display(self.display.name)
+            stack.callback(self._pointer.close)
+            self._browser.call(lambda page: page.add_init_script(_FIXED_RANDOM))
+            self._held = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._held.close()
+
+    def reset(self, seed: int) -> str:
+        """Show a fresh episode; the same task and seed give the same pixels.
+
+        Returns:
+            The instruction, as the page words it.
+
+        Raises:
+            TaskError: there is no such task.
+            BrowserError: the browser has died.
+        """
+        url = task_page(self.task).as_uri()
+        self._pointer.screen().root.warp_pointer(int(PARKED.x), int(PARKED.y))
+        self._pointer.sync()
+
+        def start(page: Page) -> str:
+            page.goto(url)
+            return str(page.evaluate(_START, seed))
+
+        instruction = self._browser.call(start)
+        self._settle()
+        return instruction
+
+    def reward(self) -> Reward:
+        """The page's own verdict.
+
+        Raises:
+            BrowserError: the browser has died.
+        """
+        read = "() => [WOB_RAW_REWARD_GLOBAL, WOB_DONE_GLOBAL]"
+        raw, done = self._browser.call(lambda page: page.evaluate(read))
+        return Reward(float(raw), bool(done))
+
+    def inspect(self, work: Callable[[Page], T]) -> T:
+        """Run `work(page)`: for labels at training time and for tests, never for an agent.
+
+        Raises:
+            BrowserError: the browser has died, or the page refused.
+        """
+        return self._browser.call(work)
+
+    def _settle(self) -> None:
+        """Wait until the screen shows what the page has drawn."""
+        region = (int(AREA.left), int(AREA.top), int(AREA.right), int(AREA.bottom))
+        before = self._camera.grab(region).raw
+        start = still_since = time.monotonic()
+        while (now := time.monotonic()) < start + SETTLE_SECONDS:
+            if now - still_since >= _STILL_SECONDS:
+                return
+            time.sleep(0.01)
+            after = self._camera.grab(region).raw
+            if after != before:
+                before, still_since = after, time.monotonic()
+
+
+def tasks() -> tuple[str, ...]:
+    """The names of all tasks, sorted."""
+    return tuple(sorted(page.stem for page in _folder().glob("*.html")))
+
+
+def task_page(task: str) -> Path:
+    """The HTML file of a task.
+
+    Raises:
+        TaskError: there is no such task.
+    """
+    if task not in tasks():
+        raise TaskError(f"expected a MiniWoB++ task such as click-test, actually {task!r}")
+    return _folder() / f"{task}.html"
+
+
+def _folder() -> Path:
+    # Importing the package would load Selenium and Gymnasium; only its files are wanted.
+    spec = importlib.util.find_spec("miniwob")
+    assert spec is not None and spec.origin is not None, "pyproject.toml lists miniwob"
+    return Path(spec.origin).parent / "html" / "miniwob"
