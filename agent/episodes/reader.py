@@ -1,0 +1,209 @@
+"""Reading an episode: everything that was acknowledged, with the chain checked on the way."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from PIL import Image
+from pydantic import TypeAdapter, ValidationError
+
+from agent.episodes.errors import BrokenEpisode, NewerEpisode, NotAnEpisode
+from agent.episodes.format import (
+    IMAGES,
+    MANIFEST,
+    STEPS,
+    VERSION,
+    Ending,
+    Head,
+    Json,
+    StepRecord,
+    digest,
+    genesis,
+    open_line,
+    open_manifest,
+)
+from agent.episodes.migrations import migrate
+from vision.frame import Frame
+
+T = TypeVar("T")
+_MAX_PIXELS = 100_000_000
+_HEAD, _ENDING, _STEP = TypeAdapter(Head), TypeAdapter(Ending), TypeAdapter(StepRecord)
+
+
+class Line(NamedTuple):
+    """One line of `steps.jsonl`: its bytes [start, end) in the file; `data` without line break."""
+
+    number: int
+    start: int
+    end: int
+    data: bytes
+
+    @property
+    def whole(self) -> bool:
+        """Whether its line break was written: only then was the step acknowledged."""
+        return self.end > self.start + len(self.data)
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A recorded episode, read.
+
+    Attributes:
+        path: its folder.
+        head: what was known before the first step.
+        outcome: how it ended, None when the writer was killed (or is still at work).
+        steps: the acknowledged steps, in order.
+        torn_bytes: length of a last line that was never finished, 0 when there is none.
+    """
+
+    path: Path
+    head: Head
+    outcome: Ending | None
+    steps: tuple[StepRecord, ...]
+    torn_bytes: int
+
+    @classmethod
+    def open(cls, path: Path | str) -> Episode:
+        """Read a folder. A torn last line and a newer minor version are tolerated.
+
+        Raises:
+            NotAnEpisode: there is no readable manifest.
+            NewerEpisode: a newer major version wrote it.
+            BrokenEpisode: a step is not as it was written; the message names it.
+        """
+        path = Path(path)
+        manifest, major = read_manifest(path)
+        raw, torn = _read_steps(path, genesis(manifest["head"]))
+        outcome = manifest["outcome"]
+        return cls(
+            path,
+            _valid(_HEAD, migrate("head", manifest["head"], major), f"{path / MANIFEST}"),
+            None if outcome is None else _valid(_ENDING, outcome, f"{path / MANIFEST}"),
+            tuple(read_step(path, index, step, major) for index, step in enumerate(raw)),
+            torn,
+        )
+
+    def image_path(self, step: StepRecord) -> Path:
+        """The PNG file of a step's screenshot."""
+        return self.path / IMAGES / f"{step.frame.digest}.png"
+
+    def frame(self, step: StepRecord) -> Frame:
+        """The screenshot of a step, pixel for pixel as it was seen.
+
+        Raises:
+            BrokenEpisode: the image is missing, damaged or not the one that was recorded.
+        """
+        path = self.image_path(step)
+        where = f"{path}, step {step.index}"
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise BrokenEpisode(f"{where}: the image cannot be read: {error.strerror}") from error
+        if digest(data) != step.frame.file:
+            raise BrokenEpisode(f"{where}: the image was changed after it was recorded")
+        pixels = Frame.of_image(_decode(data, where), step.frame.box).pixels
+        frame = Frame(pixels, step.frame.box, step.frame.time, step.frame.cursor)
+        if frame.digest != step.frame.digest:
+            raise BrokenEpisode(f"{where}: the image does not show the recorded pixels")
+        return frame
+
+
+def read_manifest(path: Path) -> tuple[Json, int]:
+    """The manifest, its hash checked, and its major version.
+
+    Raises:
+        NotAnEpisode: there is none.
+        NewerEpisode: it is of a newer major version.
+        BrokenEpisode: it was changed.
+    """
+    file = path / MANIFEST
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise NotAnEpisode(
+            f"{path} is no episode: {MANIFEST} cannot be read ({error.strerror}); "
+            "expected a folder that `eyehand run` recorded"
+        ) from error
+    try:
+        manifest = open_manifest(data)
+        major, minor = (int(part) for part in manifest["version"].split("."))
+    except (ValueError, KeyError, AttributeError, RecursionError) as error:
+        raise BrokenEpisode(f"{file} is not as it was written: {error}") from error
+    if major > VERSION[0]:
+        raise NewerEpisode(
+            f"{file} has format {major}.{minor}, this reader knows up to {VERSION[0]}.x; "
+            "update eyehand"
+        )
+    return manifest, major
+
+
+def read_step(path: Path, index: int, raw: Json, major: int) -> StepRecord:
+    """The record of one step, migrated and checked against its types.
+
+    Raises:
+        BrokenEpisode: it does not fit the format, or is not the step that belongs here.
+    """
+    where = f"{path / STEPS}, step {index}"
+    record = _valid(_STEP, migrate("step", raw, major), where)
+    if record.index != index:
+        raise BrokenEpisode(f"{where} says that it is step {record.index}")
+    return record
+
+
+def lines(path: Path) -> Iterator[Line]:
+    """Every line of `steps.jsonl`; the last may be torn. A missing file has none."""
+    data = (path / STEPS).read_bytes() if (path / STEPS).exists() else b""
+    start = 0
+    for number, text in enumerate(data.split(b"\n"), 1):
+        end = min(start + len(text) + 1, len(data))
+        if end > start:
+            yield Line(number, start, end, text)
+        start = end
+
+
+def _read_steps(path: Path, previous: str) -> tuple[list[Json], int]:
+    """The steps as JSON, the chain checked, and the length of a torn last line."""
+    steps: list[Json] = []
+    for line in lines(path):
+        if not line.whole:
+            return steps, len(line.data)
+        try:
+            step, previous = open_line(line.data, previous)
+        except (ValueError, RecursionError) as error:
+            raise BrokenEpisode(
+                f"{path / STEPS}, step {len(steps)} (line {line.number}, bytes {line.start} to "
+                f"{line.end}) is not as it was written: {error}"
+            ) from error
+        steps.append(step)
+    return steps, 0
+
+
+def _valid(adapter: TypeAdapter[T], value: Json, where: str) -> T:
+    """The record, checked against its types; members that this version does not know are left."""
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()
+        )
+        raise BrokenEpisode(f"{where} does not fit the format: {faults}") from error
+
+
+def _decode(data: bytes, where: str) -> Image.Image:
+    """The picture, unless its header promises more pixels than a screen can have."""
+    try:
+        with warnings.catch_warnings():
+            # Our own limit, below, is stricter than the one that Pillow warns about.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=["PNG"])
+        if image.width * image.height > _MAX_PIXELS:
+            raise BrokenEpisode(f"{where}: {image.width}x{image.height} pixels are too many")
+        image.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BrokenEpisode(f"{where}: the image cannot be decoded: {error}") from error
+    return image

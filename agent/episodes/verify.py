@@ -1,0 +1,170 @@
+"""Is an episode, byte for byte, what was recorded? If not: where exactly is it not?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.episodes.errors import BrokenEpisode
+from agent.episodes.format import (
+    IMAGES,
+    LOCK,
+    MANIFEST,
+    STEPS,
+    Json,
+    StepRecord,
+    digest,
+    genesis,
+    open_line,
+)
+from agent.episodes.reader import lines, read_manifest, read_step
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is not as it was written.
+
+    Attributes:
+        file: path inside the episode.
+        step: index of the step that it belongs to, None for the manifest.
+        message: what was expected and what came.
+    """
+
+    file: str
+    step: int | None
+    message: str
+
+    def __str__(self) -> str:
+        place = self.file if self.step is None else f"{self.file}, step {self.step}"
+        return f"{place}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `verify` found.
+
+    Attributes:
+        path: the episode's folder.
+        steps: how many steps are intact from the first on, without a gap.
+        end: byte of `steps.jsonl` behind the last intact step.
+        torn_bytes: length of an unfinished last line: a step that was never acknowledged.
+        closed: whether an ending was written; False after a kill, or while it is being recorded.
+        problems: everything that was changed or is missing.
+        strays: files that no step refers to, such as the image of a step that was cut off.
+    """
+
+    path: Path
+    steps: int
+    end: int
+    torn_bytes: int
+    closed: bool
+    problems: tuple[Problem, ...]
+    strays: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Everything that was acknowledged is there, unchanged."""
+        return not self.problems
+
+    def __str__(self) -> str:
+        state = "closed" if self.closed else "not closed"
+        parts = [f"{self.path}: {self.steps} steps intact up to byte {self.end}, {state}"]
+        if self.torn_bytes:
+            parts.append(f"an unfinished step of {self.torn_bytes} bytes follows")
+        parts += [str(problem) for problem in self.problems]
+        parts += [f"{stray}: belongs to no step" for stray in self.strays]
+        return "\n".join(parts)
+
+
+def verify(path: Path | str) -> Report:
+    """Check every byte of an episode. A torn last line is reported, and is no problem by itself.
+
+    Raises:
+        NotAnEpisode: there is no manifest.
+        NewerEpisode: a newer major version wrote it.
+    """
+    path = Path(path)
+    try:
+        manifest, major = read_manifest(path)
+    except BrokenEpisode as error:
+        problem = Problem(MANIFEST, None, str(error.__cause__ or error))
+        return Report(path, 0, 0, 0, False, (problem,), ())
+    chain = _follow(path, genesis(manifest["head"]), major)
+    problems = (*chain.problems, *_images(path, chain.steps), *_outcome(manifest, chain))
+    return Report(
+        path,
+        len(chain.steps),
+        chain.end,
+        chain.torn_bytes,
+        manifest["outcome"] is not None,
+        problems,
+        _strays(path, {_image(step) for step in chain.steps}),
+    )
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """The intact beginning of `steps.jsonl`."""
+
+    steps: tuple[StepRecord, ...]
+    end: int
+    last: str
+    torn_bytes: int
+    problems: tuple[Problem, ...]
+
+
+def _follow(path: Path, last: str, major: int) -> _Chain:
+    """Follow the chain from the manifest to its end or to the first line that breaks it."""
+    steps: list[StepRecord] = []
+    end = 0
+    for line in lines(path):
+        if not line.whole:
+            return _Chain(tuple(steps), end, last, len(line.data), ())
+        try:
+            raw, seal = open_line(line.data, last)
+            steps.append(read_step(path, len(steps), raw, major))
+        except (ValueError, RecursionError, BrokenEpisode) as error:
+            message = f"line {line.number}, bytes {line.start} to {line.end}: {error}"
+            return _Chain(tuple(steps), end, last, 0, (Problem(STEPS, len(steps), message),))
+        last, end = seal, line.end
+    return _Chain(tuple(steps), end, last, 0, ())
+
+
+def _image(step: StepRecord) -> str:
+    return f"{IMAGES}/{step.frame.digest}.png"
+
+
+def _images(path: Path, steps: tuple[StepRecord, ...]) -> list[Problem]:
+    """Check each picture once, for the first step that shows it."""
+    problems: list[Problem] = []
+    first = {_image(step): step for step in reversed(steps)}
+    for name, step in sorted(first.items(), key=lambda item: item[1].index):
+        try:
+            found = digest((path / name).read_bytes())
+        except OSError as error:
+            problems.append(Problem(name, step.index, f"it cannot be read: {error.strerror}"))
+            continue
+        if found != step.frame.file:
+            message = f"expected the hash {step.frame.file[:12]}…, actually {found[:12]}…"
+            problems.append(Problem(name, step.index, message))
+    return problems
+
+
+def _outcome(manifest: Json, chain: _Chain) -> list[Problem]:
+    """An ending says how many steps there are and what the last one's hash is."""
+    outcome = manifest["outcome"]
+    if outcome is None or chain.problems:
+        return []
+    if outcome["last"] == chain.last and not chain.torn_bytes:
+        return []
+    message = (
+        f"the ending tells of {outcome['steps']} steps and nothing behind them, actually there "
+        f"are {len(chain.steps)} and {chain.torn_bytes} bytes"
+    )
+    return [Problem(STEPS, len(chain.steps), message)]
+
+
+def _strays(path: Path, known: set[str]) -> tuple[str, ...]:
+    """Every file that neither the format nor a step asks for."""
+    files = (file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir())
+    return tuple(sorted(set(files) - known - {MANIFEST, STEPS, LOCK}))
