@@ -1,0 +1,120 @@
+"""The drawing surface: an image that remembers each glyph and each element put on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from agent.learning.samples import Glyphs
+from agent.learning.screens.element import Element
+from agent.learning.screens.fonts import Face
+from agent.learning.screens.theme import Color
+from vision.geometry import Box, Point
+
+
+class Canvas:
+    """An RGB image of width x height pixels with a list of glyphs and of elements.
+
+    Args:
+        width: pixels.
+        height: pixels.
+        background: colour of the page.
+        fringes: draw text with the colour fringes of LCD antialiasing.
+    """
+
+    def __init__(self, width: int, height: int, background: Color, fringes: bool = False) -> None:
+        self.width = width
+        self.height = height
+        self.elements: list[Element] = []
+        self._image = Image.new("RGB", (width, height), background)
+        self.draw = ImageDraw.Draw(self._image)
+        self._fringes = fringes
+        self._chars: list[str] = []
+        self._centers: list[tuple[float, float]] = []
+
+    @property
+    def box(self) -> Box:
+        """The whole surface."""
+        return Box(0, 0, self.width, self.height)
+
+    def text(self, x: float, y: float, text: str, face: Face, color: Color) -> Box:
+        """Write one line; x, y is its top left corner. Gives the line's box."""
+        x, y = round(x), round(y)
+        offsets = face.offsets(text)
+        self._ink(x, y, text, face, color)
+        middle = y + face.line / 2
+        for char, left, right in zip(text, offsets, offsets[1:], strict=False):
+            center = Point(x + (left + right) / 2, middle)
+            if char != " " and self.box.contains(center):
+                self._chars.append(char)
+                self._centers.append(center)
+        return Box(x, y, x + offsets[-1], y + face.line)
+
+    def add(self, element: Element) -> Element:
+        """Remember an element; one that is not wholly on the screen cannot be asked for."""
+        box = element.box
+        if box.left >= 0 and box.top >= 0 and box.right <= self.width and box.bottom <= self.height:
+            self.elements.append(element)
+        return element
+
+    def cover(self, box: Box) -> None:
+        """Forget what a window drawn over `box` hides, and what it touches."""
+        kept = [index for index, at in enumerate(self._centers) if not _near(box, at)]
+        self._chars = [self._chars[index] for index in kept]
+        self._centers = [self._centers[index] for index in kept]
+        self.elements = [element for element in self.elements if not _overlap(box, element.box)]
+
+    def paste(self, picture: Image.Image, x: int, y: int) -> None:
+        """Put an RGB picture with its top left corner at x, y."""
+        self._image.paste(picture, (x, y))
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """The picture, (H, W, 3)."""
+        return np.array(self._image)
+
+    def glyphs(self) -> Glyphs:
+        """Every visible printable character with the centre of its advance box and line."""
+        order = sorted(range(len(self._chars)), key=lambda k: self._centers[k][::-1])
+        centers = np.array([self._centers[k] for k in order], dtype=np.float32).reshape(-1, 2)
+        return Glyphs("".join(self._chars[k] for k in order), centers)
+
+    def _ink(self, x: int, y: int, text: str, face: Face, color: Color) -> None:
+        self.draw.fontmode = face.mode
+        if self._fringes and text:
+            self._fringed(x, y, text, face, color)
+        else:
+            self.draw.text((x, y), text, fill=color, font=face.font)
+
+    def _fringed(self, x: int, y: int, text: str, face: Face, color: Color) -> None:
+        """Each channel sees the glyphs a third of a pixel further to the right."""
+        width, height = round(face.width(text)) + 4, face.line + 2
+        mask = Image.new("L", (width, height))
+        ImageDraw.Draw(mask).text((2, 0), text, fill=255, font=face.font)
+        ink = np.asarray(mask, dtype=np.float32) / 255
+        cover = np.stack(
+            [(2 * ink + np.roll(ink, 1, 1)) / 3, ink, (2 * ink + np.roll(ink, -1, 1)) / 3], axis=2
+        )
+        area = (x - 2, y, x - 2 + width, y + height)
+        below = np.asarray(self._image.crop(area), dtype=np.float32)
+        mixed = below + (np.array(color, dtype=np.float32) - below) * cover
+        self._image.paste(Image.fromarray(mixed.astype(np.uint8)), area[:2])
+
+
+def _near(box: Box, at: Sequence[float]) -> bool:
+    margin = 3
+    return (
+        box.left - margin < at[0] < box.right + margin
+        and box.top - margin < at[1] < box.bottom + margin
+    )
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    return (
+        one.left < other.right
+        and other.left < one.right
+        and one.top < other.bottom
+        and other.top < one.bottom
+    )
