@@ -27,11 +27,19 @@ class Turn:
 
 @dataclass(frozen=True)
 class Observation:
-    """All that a policy may look at: pixels and words, never the DOM."""
+    """All that a policy may look at: pixels and words, never the DOM.
+
+    Attributes:
+        instruction: the task.
+        frame: the screen now.
+        history: earlier steps, oldest first.
+        max_tokens: most tokens to write, None leaves it to the policy.
+    """
 
     instruction: str
     frame: Frame
     history: tuple[Turn, ...] = ()
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,122 @@
+"""`POST /v1/act`: screenshot and instruction in, thought and actions in screen pixels out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import anyio.to_thread
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+
+from actions.codec import to_dict
+from actions.space import on_points
+from agent.policies.base import Decision, Observation, Turn
+from server.errors import ApiError
+from server.images import ImageReader
+from server.queue import outcome
+from server.service import Service
+from server.settings import Settings
+from vision.geometry import GeometryError
+
+
+class Earlier(BaseModel):
+    """One earlier step: what the model wrote."""
+
+    text: str
+
+
+class ActRequest(BaseModel):
+    """The task, the screen as a data URL, and what was done so far, oldest first."""
+
+    instruction: str
+    screenshot: str
+    history: list[Earlier] | None = None
+    max_tokens: int | None = Field(default=None, ge=1)
+
+
+class UsageReply(BaseModel):
+    """Tokens; the cached ones of the prompt were not computed again."""
+
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+
+
+class TimingReply(BaseModel):
+    """Milliseconds."""
+
+    encode_ms: float
+    prefill_ms: float
+    decode_ms: float
+    total_ms: float
+
+
+class ActReply(BaseModel):
+    """The model's words and what they mean; points are [x, y] pixels of the screenshot sent."""
+
+    text: str
+    thought: str
+    actions: list[dict[str, Any]]
+    usage: UsageReply
+    timing: TimingReply
+
+
+def router(service: Service) -> APIRouter:
+    """The endpoint."""
+    routes = APIRouter()
+
+    @routes.post("/v1/act", tags=["native"])
+    async def act(body: ActRequest, request: Request) -> ActReply:
+        """Decide the next step."""
+        check_text(body, service.settings)
+        observation = await anyio.to_thread.run_sync(_observation, body, service)
+        ticket = service.queue.enter(lambda _: service.backend.policy.decide(observation))
+        return reply(await outcome(ticket, request))
+
+    return routes
+
+
+def check_text(body: ActRequest, settings: Settings) -> None:
+    """Refuse an instruction or a history that no model can use.
+
+    Raises:
+        ApiError: 400.
+    """
+    length = len(body.instruction)
+    if not body.instruction.strip():
+        raise ApiError(400, "expected an instruction, came none: say what to do", "instruction")
+    if length > settings.instruction:
+        message = f"expected at most {settings.instruction} characters, came {length}: shorten it"
+        raise ApiError(400, message, "instruction")
+    written = sum(len(turn.text) for turn in body.history or ())
+    if written > settings.text:
+        message = f"expected at most {settings.text} characters in all, came {written}"
+        raise ApiError(400, f"{message}: leave out the oldest", "history")
+
+
+def reply(decision: Decision) -> ActReply:
+    """A decision in pixels of its screenshot.
+
+    Raises:
+        ApiError: 502, what the model wrote is no action on this screen.
+    """
+    if decision.step is None:
+        raise ApiError(502, f"the model wrote no valid action: {decision.error}")
+    try:
+        placed = [on_points(action, decision.map.to_screen) for action in decision.step.actions]
+    except GeometryError as error:
+        raise ApiError(502, f"the model pointed outside the screenshot: {error}") from error
+    return ActReply(
+        text=decision.text,
+        thought=decision.step.thought,
+        actions=[to_dict(action) for action in placed],
+        usage=UsageReply(**asdict(decision.usage)),
+        timing=TimingReply(**asdict(decision.timing)),
+    )
+
+
+def _observation(body: ActRequest, service: Service) -> Observation:
+    frame = ImageReader(service.settings.images).read(body.screenshot, "screenshot")
+    history = tuple(Turn(None, turn.text) for turn in body.history or ())
+    return Observation(body.instruction, frame, history, body.max_tokens)

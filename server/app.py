@@ -1,0 +1,151 @@
+"""The application: middleware, endpoints, and how it is served.
+
+Journal -> Guard -> BodyLimit -> endpoints -> ModelQueue -> Policy or ChatModel
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Literal
+
+import uvicorn
+from fastapi import FastAPI
+from pydantic import BaseModel
+from starlette.middleware import Middleware
+
+from server import act, chat, errors
+from server.backend import Backend
+from server.body import BodyLimit
+from server.journal import Journal
+from server.queue import ModelQueue
+from server.security import Guard
+from server.service import Service
+from server.settings import Settings, SettingsError
+from server.token import Token
+
+KEEP_ALIVE = 90
+"""Seconds that an idle connection stays open; UI-TARS clients fail below 75."""
+
+
+class Health(BaseModel):
+    """The server runs."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(BaseModel):
+    """The server takes requests; `waiting` of at most `room` are in the line."""
+
+    status: Literal["ready"] = "ready"
+    model: str
+    waiting: int
+    room: int
+
+
+def create_app(backend: Backend, settings: Settings, token: Token) -> FastAPI:
+    """The application for one loaded model; it closes the policy when it ends."""
+    service = Service(backend, ModelQueue(settings.queue), settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            service.queue.close()
+            backend.policy.close()
+
+    app = FastAPI(
+        title="Eyehand",
+        version=version("eyehand"),
+        docs_url=None,  # these pages load scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+        responses={"default": {"model": errors.ErrorBody, "description": "What went wrong"}},
+        middleware=[
+            Middleware(Journal),
+            Middleware(Guard, token=token, settings=settings),
+            Middleware(BodyLimit, limits=settings.body),
+        ],
+    )
+    errors.install(app)
+    _add_probes(app, service)
+    app.include_router(chat.router(service))
+    app.include_router(act.router(service))
+    return app
+
+
+def _add_probes(app: FastAPI, service: Service) -> None:
+    @app.get("/healthz", tags=["operations"])
+    async def healthz() -> Health:
+        """Whether the process answers."""
+        return Health()
+
+    @app.get("/readyz", tags=["operations"])
+    async def readyz() -> Readiness:
+        """Whether a request would be taken now."""
+        waiting, room = service.queue.inside, service.settings.queue
+        if waiting >= room:
+            raise errors.ApiError(503, f"the line is full: {waiting} of {room} requests")
+        return Readiness(model=service.backend.name, waiting=waiting, room=room)
+
+
+def bind(settings: Settings) -> socket.socket:
+    """A socket at the address of the settings.
+
+    Raises:
+        SettingsError: the address is taken or not ours.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        raise SettingsError(
+            f"cannot listen on {settings.host} port {settings.port} ({error.strerror}): choose "
+            "another port, or stop what uses this one"
+        ) from error
+
+
+def prepare(backend: Backend, settings: Settings, token: Token) -> uvicorn.Server:
+    """The uvicorn server, not started; run it with `sockets=[bind(settings)]`."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            create_app(backend, settings, token),
+            ws="none",
+            access_log=False,  # it writes the query, in which a client may have put its token
+            log_level="warning",
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE,
+            timeout_graceful_shutdown=settings.drain,
+            ssl_certfile=settings.certificate,
+            ssl_keyfile=settings.key,
+        )
+    )
+
+
+def serve(backend: Backend, settings: Settings, environ: Mapping[str, str] = os.environ) -> None:
+    """Serve until SIGINT or SIGTERM; requests in flight are finished first.
+
+    Raises:
+        SettingsError: the address cannot be bound, or the token is too weak.
+    """
+    token = Token.obtain(environ)
+    try:
+        with bind(settings) as listener:
+            _announce(listener, settings, token)
+            prepare(backend, settings, token).run(sockets=[listener])
+    finally:
+        token.forget()
+
+
+def _announce(listener: socket.socket, settings: Settings, token: Token) -> None:
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    url = f"{'https' if settings.tls else 'http'}://{shown}:{port}"
+    source = f"file {token.file}" if token.file else "environment variable EYEHAND_TOKEN"
+    sys.stderr.write(f"Eyehand listens on {url}\nIts token is in the {source}\n")

@@ -1,0 +1,24 @@
+"""What every endpoint works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from server.backend import Backend
+from server.queue import ModelQueue
+from server.settings import Settings
+
+
+@dataclass(frozen=True)
+class Service:
+    """The parts that live as long as the server.
+
+    Attributes:
+        backend: the model side; used only by jobs in `queue`.
+        queue: the one line in front of it.
+        settings: what requests may be.
+    """
+
+    backend: Backend
+    queue: ModelQueue
+    settings: Settings
