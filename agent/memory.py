@@ -10,22 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from agent.policies.base import Observation, Turn
-from vision.frame import Frame
+from agent.policies.chat import Message, Role
 
-Role = Literal["system", "user", "assistant"]
 Remember = Callable[[int, str], str]
 """(1-based step number, what the model wrote) -> what it is reminded of later."""
-
-
-@dataclass(frozen=True)
-class Message:
-    """One chat message; a `Frame` among its parts is a picture at that place."""
-
-    role: Role
-    parts: tuple[str | Frame, ...]
 
 
 @dataclass(frozen=True)
@@ -83,7 +73,7 @@ def messages(
         chat += _turn(turn, feedback, index >= evicted, remember(index + 1, turn.text))
         feedback = turn.feedback
     now = (feedback, observation.frame, closing)
-    chat.append(Message("user", tuple(part for part in now if part != "")))
+    chat.append(Message(Role.USER, tuple(part for part in now if part != "")))
     return tuple(chat)
 
 
@@ -92,5 +82,5 @@ def _turn(turn: Turn, feedback: str, seen: bool, text: str) -> Iterator[Message]
     picture = turn.frame if seen else None
     parts = tuple(part for part in (feedback, picture) if part)
     if parts:
-        yield Message("user", parts)
-    yield Message("assistant", (text,))
+        yield Message(Role.USER, parts)
+    yield Message(Role.ASSISTANT, (text,))

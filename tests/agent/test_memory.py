@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.memory import Message, Window, messages
+from agent.memory import Window, messages
 from agent.policies.base import Observation, Turn
+from agent.policies.chat import Message, Role
 from vision.frame import Frame
 from vision.geometry import Box
 
-OPENING = (Message("user", ("do as you are told: press OK",)),)
+OPENING = (Message(Role.USER, ("do as you are told: press OK",)),)
 
 
 def frame(number: int) -> Frame:
@@ -42,12 +43,12 @@ def flat(chat: tuple[Message, ...]) -> list[tuple[str, str]]:
 
 def pictures(chat: tuple[Message, ...]) -> list[str]:
     """The digests of the pictures in a chat."""
-    return [part.digest for message in chat for part in message.parts if isinstance(part, Frame)]
+    return [frame.digest for message in chat for frame in message.frames]
 
 
 def test_first_prompt_is_the_opening_and_the_screen() -> None:
     chat = messages(run_of(1)[0], OPENING)
-    assert chat == (*OPENING, Message("user", chat[-1].parts))
+    assert chat == (*OPENING, Message(Role.USER, chat[-1].parts))
     assert pictures(chat[-1:]) == [frame(0).digest]
 
 
@@ -59,7 +60,7 @@ def test_feedback_comes_right_before_the_next_screen() -> None:
 
 def test_pictures_go_and_words_stay() -> None:
     chat = messages(run_of(6)[5], OPENING, window=Window(images=5, block=3))
-    words = [message.parts[0] for message in chat if message.role == "assistant"]
+    words = [message.text for message in chat if message.role == Role.ASSISTANT]
     assert pictures(chat) == [frame(n).digest for n in (3, 4, 5)]
     assert words == [f"Action: wait() {n}" for n in range(5)]
 
@@ -72,7 +73,7 @@ def test_closing_words_come_last_and_are_not_kept() -> None:
 
 def test_history_without_pictures_is_words_only() -> None:
     seen = Observation("x", frame(1), (Turn(None, "Action: wait()"),))
-    assert [m.role for m in messages(seen, OPENING)] == ["user", "assistant", "user"]
+    assert [m.role for m in messages(seen, OPENING)] == [Role.USER, Role.ASSISTANT, Role.USER]
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(2, 40), st.booleans())
