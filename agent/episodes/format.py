@@ -3,7 +3,7 @@
     EPISODE/
       manifest.json      what was asked, of whom, on which display; how it ended
       steps.jsonl        one line per step, append-only, each carrying the hash of the line before
-      images/DIGEST.png  the screenshots, lossless, named by `Frame.digest`, written once
+      images/            the screenshots, lossless PNG, named by `Frame.digest`, written once
       .lock              held by the writer while it lives
 
 Records are frozen dataclasses. Actions inside them are the dictionaries of `actions.codec`.
@@ -112,12 +112,13 @@ class FrameRecord:
     """The screenshot of a step.
 
     Attributes:
-        digest: `Frame.digest` of the pixels; the picture is `images/DIGEST.png`.
+        digest: `Frame.digest` of the pixels; names the picture's file.
         file: SHA-256 (hex) of that file's bytes.
         size: width and height of the picture in pixels.
         box: the captured rectangle in signed screen pixels.
         time: seconds since the epoch.
         cursor: the pointer's hot spot in screen pixels, None when it was not known.
+        base: digest of the key picture that the file is a difference to, None for a whole picture.
     """
 
     digest: str
@@ -126,6 +127,7 @@ class FrameRecord:
     box: Box
     time: float = 0.0
     cursor: Point | None = None
+    base: str | None = None
 
     def __post_init__(self) -> None:
         """The digest becomes part of a path, so it is nothing but a digest."""

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
 from agent.episodes.errors import BrokenEpisode, NewerEpisode, NotAnEpisode
 from agent.episodes.format import (
-    IMAGES,
     MANIFEST,
     STEPS,
     VERSION,
     Ending,
+    FrameRecord,
     Head,
     Json,
     StepRecord,
-    digest,
     genesis,
     open_line,
     open_manifest,
 )
+from agent.episodes.images import read_image
 from agent.episodes.migrations import migrate
 from vision.frame import Frame
 
 T = TypeVar("T")
-_MAX_PIXELS = 100_000_000
 _HEAD, _ENDING, _STEP = TypeAdapter(Head), TypeAdapter(Ending), TypeAdapter(StepRecord)
 
 
@@ -88,29 +84,25 @@ class Episode:
             torn,
         )
 
-    def image_path(self, step: StepRecord) -> Path:
-        """The PNG file of a step's screenshot."""
-        return self.path / IMAGES / f"{step.frame.digest}.png"
-
     def frame(self, step: StepRecord) -> Frame:
         """The screenshot of a step, pixel for pixel as it was seen.
 
         Raises:
-            BrokenEpisode: the image is missing, damaged or not the one that was recorded.
+            BrokenEpisode: an image is missing, damaged or not the one that was recorded.
         """
-        path = self.image_path(step)
-        where = f"{path}, step {step.index}"
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise BrokenEpisode(f"{where}: the image cannot be read: {error.strerror}") from error
-        if digest(data) != step.frame.file:
-            raise BrokenEpisode(f"{where}: the image was changed after it was recorded")
-        pixels = Frame.of_image(_decode(data, where), step.frame.box).pixels
-        frame = Frame(pixels, step.frame.box, step.frame.time, step.frame.cursor)
-        if frame.digest != step.frame.digest:
-            raise BrokenEpisode(f"{where}: the image does not show the recorded pixels")
-        return frame
+        return read_image(self.path, step.frame, self._key(step), step.index)
+
+    def _key(self, step: StepRecord) -> FrameRecord | None:
+        """The key picture of a step's picture: an earlier step shows it as a whole."""
+        if step.frame.base is None:
+            return None
+        for earlier in self.steps[: step.index]:
+            if earlier.frame.digest == step.frame.base and earlier.frame.base is None:
+                return earlier.frame
+        raise BrokenEpisode(
+            f"{self.path / STEPS}, step {step.index}: no earlier step shows the key picture "
+            f"{step.frame.base}"
+        )
 
 
 def read_manifest(path: Path) -> tuple[Json, int]:
@@ -192,18 +184,3 @@ def _valid(adapter: TypeAdapter[T], value: Json, where: str) -> T:
             f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()
         )
         raise BrokenEpisode(f"{where} does not fit the format: {faults}") from error
-
-
-def _decode(data: bytes, where: str) -> Image.Image:
-    """The picture, unless its header promises more pixels than a screen can have."""
-    try:
-        with warnings.catch_warnings():
-            # Our own limit, below, is stricter than the one that Pillow warns about.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=["PNG"])
-        if image.width * image.height > _MAX_PIXELS:
-            raise BrokenEpisode(f"{where}: {image.width}x{image.height} pixels are too many")
-        image.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BrokenEpisode(f"{where}: the image cannot be decoded: {error}") from error
-    return image

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from agent.episodes.errors import BrokenEpisode
 from agent.episodes.format import (
-    IMAGES,
     LOCK,
     MANIFEST,
     STEPS,
@@ -17,6 +16,7 @@ from agent.episodes.format import (
     genesis,
     open_line,
 )
+from agent.episodes.images import image_name
 from agent.episodes.reader import lines, read_manifest, read_step
 
 
@@ -98,7 +98,7 @@ def verify(path: Path | str) -> Report:
         chain.torn_bytes,
         manifest["outcome"] is not None,
         problems,
-        _strays(path, {_image(step) for step in chain.steps}),
+        _strays(path, {image_name(step.frame) for step in chain.steps}),
     )
 
 
@@ -130,14 +130,10 @@ def _follow(path: Path, last: str, major: int) -> _Chain:
     return _Chain(tuple(steps), end, last, 0, ())
 
 
-def _image(step: StepRecord) -> str:
-    return f"{IMAGES}/{step.frame.digest}.png"
-
-
 def _images(path: Path, steps: tuple[StepRecord, ...]) -> list[Problem]:
     """Check each picture once, for the first step that shows it."""
     problems: list[Problem] = []
-    first = {_image(step): step for step in reversed(steps)}
+    first = {image_name(step.frame): step for step in reversed(steps)}
     for name, step in sorted(first.items(), key=lambda item: item[1].index):
         try:
             found = digest((path / name).read_bytes())

@@ -18,7 +18,6 @@ from types import TracebackType
 from actions import codec
 from actions.receipt import Receipt
 from actions.space import Action
-from agent.episodes import png
 from agent.episodes.errors import EpisodeInUse, RecordingFailed
 from agent.episodes.folder import FolderLock, write_all, write_whole
 from agent.episodes.format import (
@@ -28,16 +27,15 @@ from agent.episodes.format import (
     STEPS,
     End,
     Ending,
-    FrameRecord,
     Head,
     Json,
-    digest,
     genesis,
     new_manifest,
     seal_line,
     seal_manifest,
     to_json,
 )
+from agent.episodes.images import ImageWriter
 from agent.episodes.withhold import Withhold, clean, nothing
 from agent.policies.base import Decision
 from vision.frame import Frame
@@ -69,7 +67,7 @@ class EpisodeWriter:
         self._seal = genesis(head_json)
         self._count = 0
         self._end = 0
-        self._images: dict[str, str] = {}
+        self._images = ImageWriter(self.path)
         self._pending: Future[None] | None = None
         self._failure: RecordingFailed | None = None
         try:
@@ -219,15 +217,8 @@ class EpisodeWriter:
 
     def _record(self, index: int, now: float, frame: Frame, decided: Json) -> None:
         """Image, then line; runs on the worker thread."""
-        shown = FrameRecord(
-            frame.digest,
-            self._store(frame),
-            (frame.width, frame.height),
-            frame.box,
-            frame.time,
-            frame.cursor,
-        )
-        step = {"index": index, "time": now, "frame": asdict(shown), **decided}
+        shown = asdict(self._images.store(frame))
+        step = {"index": index, "time": now, "frame": shown, **decided}
         line, seal = seal_line(step, self._seal)
         try:
             write_all(self._steps, line)
@@ -236,13 +227,3 @@ class EpisodeWriter:
             self._steps.seek(self._end)
             raise
         self._seal, self._end = seal, self._end + len(line)
-
-    def _store(self, frame: Frame) -> str:
-        """The hash of the frame's file, which is written when this picture is new."""
-        known = self._images.get(frame.digest)
-        if known is not None:
-            return known
-        data = png.encode(frame.pixels)
-        write_whole(self.path / IMAGES / f"{frame.digest}.png", data)
-        self._images[frame.digest] = digest(data)
-        return self._images[frame.digest]
