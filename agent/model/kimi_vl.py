@@ -90,10 +90,15 @@ class KimiVL(nn.Module):
 
     @torch.no_grad()
     def initialize(self, seed: int) -> None:
-        """Random weights: normal(0, 0.02), residual outputs scaled down by depth, norms at one."""
+        """Random weights that depend on the seed alone.
+
+        Normal(0, 0.02), residual outputs scaled down by depth, norms at one, biases at zero.
+        """
         generator = torch.Generator().manual_seed(seed)
         depth = 2 * max(self.config.text.num_hidden_layers, self.config.vision.num_hidden_layers)
         for name, parameter in self.named_parameters():
+            if name.endswith(".bias"):
+                parameter.zero_()
             if parameter.dim() < 2:
                 continue
             std = 0.02

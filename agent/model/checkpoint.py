@@ -1,0 +1,226 @@
+"""Checkpoints: Kimi-VL's own layout, read and written.
+
+A folder holds config.json and either model.safetensors or shards with
+model.safetensors.index.json. Names and shapes are checked against the files' headers before a
+weight is read, and every fault is reported at once. Weights then stream one tensor at a time into a
+network without storage, so that loading needs little more memory than the network itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from agent.model.config import KimiVLConfig
+from agent.model.kimi_vl import KimiVL
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+
+FLOATS = {"F64", "F32", "F16", "BF16"}
+KEEP_FP32 = "e_score_correction_bias"
+"""The router's bias, whose small steps decide which experts run."""
+IGNORED = ".rotary_emb.inv_freq"
+"""Some published files carry this table; it is computed from the configuration."""
+
+SHOWN = 20
+
+
+class CheckpointError(ValueError):
+    """A folder from which no network can be loaded; the message lists every fault found."""
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """One tensor as a header describes it."""
+
+    file: Path
+    shape: tuple[int, ...]
+    dtype: str
+
+
+def expected_shapes(config: KimiVLConfig) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of every tensor in a checkpoint of this configuration."""
+    return {name: tuple(tensor.shape) for name, tensor in _blueprint(config).state_dict().items()}
+
+
+def load(
+    directory: Path | str,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> KimiVL:
+    """Read a checkpoint.
+
+    Args:
+        directory: holds config.json and the weights.
+        device: where the network will live.
+        dtype: of all floating-point weights except the router's bias, which stays fp32.
+
+    Returns:
+        The network in evaluation mode.
+
+    Raises:
+        CheckpointError: a file is missing, cut or of another architecture; names, shapes or types
+            of weights are not what config.json calls for; a weight is not finite.
+    """
+    directory = Path(directory)
+    model = _blueprint(_config(directory))
+    stored = _headers(directory)
+    _compare(directory, model.state_dict(), stored)
+    owners = dict(_owners(model))
+    for name, entry in sorted(stored.items(), key=lambda item: (item[1].file, item[0])):
+        tensor = _read(name, entry, device, dtype)
+        module, attribute = owners[name]
+        old = getattr(module, attribute)
+        if isinstance(old, nn.Parameter):
+            tensor = nn.Parameter(tensor, requires_grad=old.requires_grad)
+        setattr(module, attribute, tensor)
+    return model.eval()
+
+
+def save(model: KimiVL, directory: Path | str) -> None:
+    """Write config.json and model.safetensors; the folder is made when it is missing.
+
+    Each file is replaced in one step, so an interrupted save leaves the old file whole.
+    """
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    _replace(directory / WEIGHTS, lambda to: save_file(weights, to, metadata={"format": "pt"}))
+    text = json.dumps(model.config.to_json(), indent=2) + "\n"
+    _replace(directory / CONFIG, lambda to: to.write_text(text, encoding="utf-8"))
+
+
+def _replace(target: Path, write: Callable[[Path], Any]) -> None:
+    partial = target.with_name(target.name + ".partial")
+    write(partial)
+    partial.replace(target)
+
+
+def _blueprint(config: KimiVLConfig) -> KimiVL:
+    """The network on the meta device: shapes without storage."""
+    with torch.device("meta"):
+        return KimiVL(config)
+
+
+def _config(directory: Path) -> KimiVLConfig:
+    try:
+        return KimiVLConfig.load(directory)
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"expected {CONFIG} in {directory}, found none; name a folder with a checkpoint"
+        ) from error
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"cannot use {directory / CONFIG}: {error}") from error
+
+
+def _headers(directory: Path) -> dict[str, _Stored]:
+    """Every tensor of the folder's weight files but the ignored ones; reads headers only."""
+    stored: dict[str, _Stored] = {}
+    for file in _files(directory):
+        for name, entry in _header(file).items():
+            if name in stored:
+                raise CheckpointError(f"{name} is both in {stored[name].file.name} and {file.name}")
+            stored[name] = entry
+    return {name: entry for name, entry in stored.items() if not name.endswith(IGNORED)}
+
+
+def _files(directory: Path) -> list[Path]:
+    if (directory / WEIGHTS).is_file():
+        return [directory / WEIGHTS]
+    if not (directory / INDEX).is_file():
+        raise CheckpointError(
+            f"expected {WEIGHTS} or {INDEX} in {directory}, found neither; weights in other "
+            "formats must be converted to safetensors first"
+        )
+    names = _shard_names(directory / INDEX)
+    absent = [name for name in names if not (directory / name).is_file()]
+    if absent:
+        raise CheckpointError(f"shards of {directory} are missing: {_listed(absent)}; fetch them")
+    return [directory / name for name in names]
+
+
+def _shard_names(index: Path) -> list[str]:
+    try:
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"expected {index} to hold a 'weight_map': {error!r}") from error
+    outside = [name for name in names if Path(name).name != name]
+    if outside or not names:
+        raise CheckpointError(f"expected plain file names in {index}, actually: {outside}")
+    return names
+
+
+def _header(file: Path) -> dict[str, _Stored]:
+    try:
+        with safe_open(file, framework="pt") as shard:
+            slices = {name: shard.get_slice(name) for name in shard.keys()}  # noqa: SIM118
+            return {
+                name: _Stored(file, tuple(part.get_shape()), part.get_dtype())
+                for name, part in slices.items()
+            }
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{file} is cut or broken ({error}); fetch it again") from error
+
+
+def _compare(
+    directory: Path, expected: Mapping[str, Tensor], stored: Mapping[str, _Stored]
+) -> None:
+    """Refuse the checkpoint with all differences between configuration and headers."""
+    wrong_shape, wrong_type = [], []
+    for name in sorted(expected.keys() & stored.keys()):
+        want, have = expected[name], stored[name]
+        if tuple(want.shape) != have.shape:
+            shapes = f"expected {list(want.shape)}, actually {list(have.shape)}"
+            wrong_shape.append(f"{name}: {shapes}")
+        if want.is_floating_point() != (have.dtype in FLOATS):
+            wrong_type.append(f"{name}: {have.dtype}")
+    faults = {
+        "missing": sorted(expected.keys() - stored.keys()),
+        "unexpected": sorted(stored.keys() - expected.keys()),
+        "of another shape": wrong_shape,
+        "of another type (is it quantised?)": wrong_type,
+    }
+    if any(faults.values()):
+        lines = [f"{len(v)} {kind}:\n  {_listed(v, chr(10))}" for kind, v in faults.items() if v]
+        raise CheckpointError(
+            f"the weights in {directory} are not what its {CONFIG} calls for:\n" + "\n".join(lines)
+        )
+
+
+def _listed(items: Iterable[str], separator: str = ",") -> str:
+    items = list(items)
+    more = [f"… and {len(items) - SHOWN} more"] if len(items) > SHOWN else []
+    return f"{separator}  ".join(items[:SHOWN] + more)
+
+
+def _owners(model: nn.Module) -> Iterable[tuple[str, tuple[nn.Module, str]]]:
+    """State-dict name -> (module, attribute) that holds the tensor."""
+    for path, module in model.named_modules():
+        for tensors in (module.named_parameters, module.named_buffers):
+            for attribute, _ in tensors(recurse=False):
+                yield (f"{path}.{attribute}" if path else attribute), (module, attribute)
+
+
+def _read(name: str, entry: _Stored, device: torch.device | str, dtype: torch.dtype) -> Tensor:
+    """A private copy of one tensor; closing the file gives its mapped pages back at once."""
+    with safe_open(entry.file, framework="pt") as shard:
+        tensor = shard.get_tensor(name)
+        if not tensor.is_floating_point():
+            return tensor.to(device, copy=True)
+        if not all(bound.isfinite() for bound in tensor.aminmax()):
+            raise CheckpointError(
+                f"{name} in {entry.file} has values that are not finite (NaN or infinity); "
+                "the file is damaged, or the training that wrote it diverged"
+            )
+        kept = torch.float32 if name.endswith(KEEP_FP32) else dtype
+        return tensor.to(device, kept, copy=True)
