@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from types import TracebackType
 
+from actions.keys import UnknownKeyError, canonical
 from actions.space import Action, Button, Direction
 from vision.geometry import Point
 
 
 class BackendError(RuntimeError):
     """Events could not be sent: no display, lost connection, no such key."""
+
+
+def proceed() -> None:
+    """The checkpoint that never breaks off."""
+
+
+def known_key(key: str) -> str:
+    """The key itself, when its name is canonical.
+
+    Raises:
+        BackendError: it is not.
+    """
+    try:
+        name = canonical(key)
+    except UnknownKeyError as error:
+        raise BackendError(str(error)) from error
+    if name != key:
+        raise BackendError(f"expected the canonical key name {name!r}, actually: {key!r}")
+    return key
 
 
 class Backend(ABC):
@@ -60,8 +81,13 @@ class Backend(ABC):
         """Release a key."""
 
     @abstractmethod
-    def type_text(self, text: str) -> None:
-        """Type any Unicode text; a newline presses Enter, a tab presses Tab."""
+    def type_text(self, text: str, checkpoint: Callable[[], None] = proceed) -> None:
+        """Type any Unicode text; a newline presses Enter, a tab presses Tab.
+
+        Args:
+            text: what to type.
+            checkpoint: called at least every 20 ms of typing; it may raise to break off.
+        """
 
     @abstractmethod
     def release_all(self) -> None:

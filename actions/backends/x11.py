@@ -1,0 +1,254 @@
+"""The backend for X11: XTEST events on any display, several displays in one process.
+
+PyAutoGUI binds to one display when it is imported and types ASCII only, so it serves where there is
+one display by nature (`actions.backends.desktop`), and python-xlib speaks to X servers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import RLock
+
+from Xlib import X
+from Xlib.display import Display
+from Xlib.error import ConnectionClosedError, DisplayError, XError
+from Xlib.ext import xtest
+
+from actions.backends.base import Backend, BackendError, known_key, proceed
+from actions.backends.x11_keyboard import (
+    BorrowedKeys,
+    Layout,
+    Stroke,
+    keysym_of_char,
+    keysym_of_key,
+)
+from actions.backends.x11_ping import Ping
+from actions.space import (
+    Action,
+    Button,
+    Direction,
+    Navigate,
+    NavigateBack,
+    OpenApp,
+    OpenComputer,
+    PressBack,
+    PressHome,
+    Swipe,
+)
+from vision.capture import CaptureError, Screen
+from vision.geometry import Point
+
+_BUTTONS = {Button.LEFT: 1, Button.MIDDLE: 2, Button.RIGHT: 3}
+_WHEEL = {Direction.UP: 4, Direction.DOWN: 5, Direction.LEFT: 6, Direction.RIGHT: 7}
+_UNSUPPORTED = (Navigate, NavigateBack, OpenApp, OpenComputer, PressBack, PressHome, Swipe)
+
+_CHARACTERS_AHEAD = 40
+"""So many are sent before the application must have caught up: after a stop, nothing trickles."""
+_CATCH_UP_SECONDS = 0.5
+_BLIND_SECONDS = 0.03
+"""Waited instead where the application does not tell whether it has caught up."""
+
+_LOST = (ConnectionClosedError, DisplayError, XError, OSError)
+
+
+class X11Backend(Backend):
+    """Moves the pointer and presses the keys of one X display.
+
+    Args:
+        display: its name, such as ":1"; None means the one in $DISPLAY.
+
+    Raises:
+        BackendError: there is no such display, or it lacks the XTEST extension.
+    """
+
+    def __init__(self, display: str | None = None) -> None:
+        try:
+            with Screen(display) as screen:
+                self._origin = screen.origin
+        except CaptureError as error:
+            raise BackendError(str(error)) from error
+        self._display = _connect(display)
+        self._ping = Ping(_connect(display))
+        self._borrowed = BorrowedKeys(self._display)
+        self._lock = RLock()
+        self._buttons: dict[int, None] = {}
+        self._keycodes: dict[int, None] = {}
+        self._strokes: dict[str, Stroke] = {}
+        self._closed = False
+
+    def supports(self, action: type[Action]) -> bool:
+        """Everything but what only a browser or a phone can do."""
+        return not issubclass(action, _UNSUPPORTED)
+
+    def pointer(self) -> Point:
+        """Where the pointer is."""
+        with self._sending():
+            place = self._display.screen().root.query_pointer()
+        return Point(place.root_x - self._origin.x, place.root_y - self._origin.y)
+
+    def move(self, point: Point) -> None:
+        """Put the pointer there; the server keeps it on the screen."""
+        x, y = int(point.x + self._origin.x), int(point.y + self._origin.y)
+        with self._sending():
+            xtest.fake_input(self._display, X.MotionNotify, x=x, y=y)
+
+    def button_down(self, button: Button) -> None:
+        """Press a mouse button, whichever hand the mouse is set up for."""
+        with self._sending():
+            self._press_button(self._physical(_BUTTONS[button]))
+
+    def button_up(self, button: Button) -> None:
+        """Release a mouse button."""
+        with self._sending():
+            self._release_button(self._physical(_BUTTONS[button]))
+
+    def scroll(self, direction: Direction, clicks: int) -> None:
+        """Turn the wheel at the pointer by that many notches."""
+        with self._sending():
+            wheel = self._physical(_WHEEL[direction])
+            for _ in range(clicks):
+                self._press_button(wheel)
+                self._release_button(wheel)
+
+    def key_down(self, key: str) -> None:
+        """Press a key, and the Shift or AltGr that this keyboard needs for it."""
+        keysym = keysym_of_key(known_key(key))
+        with self._sending():
+            layout = Layout.read(self._display)
+            stroke = layout.strokes.get(keysym)
+            if stroke is None:
+                stroke = self._borrowed.lend([keysym], layout.spare)[keysym]
+            # What is down already stays down when this key goes up.
+            modifiers = tuple(code for code in stroke.modifiers if code not in self._keycodes)
+            self._strokes[key] = Stroke(stroke.keycode, modifiers)
+            self._press_keys(*modifiers, stroke.keycode)
+
+    def key_up(self, key: str) -> None:
+        """Release a key; one that was not pressed through this object is left alone."""
+        known_key(key)
+        with self._sending():
+            stroke = self._strokes.pop(key, None)
+            if stroke is not None:
+                self._release_keys(stroke.keycode, *stroke.modifiers)
+
+    def type_text(self, text: str, checkpoint: Callable[[], None] = proceed) -> None:
+        """Type any Unicode text; characters that the layout lacks go through borrowed keys."""
+        with self._sending():
+            layout = Layout.read(self._display)
+        try:
+            for run in _runs(text, layout):
+                self._type_run(run, layout, checkpoint)
+        finally:
+            with self._lock:
+                self._borrowed.give_back()
+
+    def release_all(self) -> None:
+        """Release every key and button that is still held. Never raises; safe to repeat."""
+        with suppress(BackendError), self._sending():
+            self._release_keys(*reversed(self._keycodes))
+            for button in reversed(list(self._buttons)):
+                self._release_button(button)
+            self._strokes.clear()
+
+    def close(self) -> None:
+        """Release what is held and let go of the display. Safe to repeat."""
+        if self._closed:
+            return
+        self._closed = True
+        self.release_all()
+        self._borrowed.give_back()
+        self._ping.close()
+        self._display.display.close_internal("client")
+
+    @contextmanager
+    def _sending(self) -> Iterator[None]:
+        """Hold the lock, send what the block asks for, wait until the server has it."""
+        with self._lock:
+            try:
+                yield
+                self._display.sync()
+            except _LOST as error:
+                raise BackendError(
+                    f"the display is gone: {error}; restart it and open the backend again"
+                ) from error
+
+    def _type_run(self, run: str, layout: Layout, checkpoint: Callable[[], None]) -> None:
+        """Type characters that need no more borrowed keys than there are."""
+        keysyms = [keysym_of_char(char) for char in run]
+        foreign = {keysym for keysym in keysyms if layout.stroke(keysym) is None}
+        with self._sending():
+            lent = self._borrowed.lend(foreign, layout.spare) if foreign else {}
+        for index, keysym in enumerate(keysyms, 1):
+            checkpoint()
+            stroke = lent.get(keysym) or layout.stroke(keysym)
+            assert stroke is not None, "lend() covers what the layout lacks"
+            with self._sending():
+                self._press_keys(*stroke.modifiers, stroke.keycode)
+                self._release_keys(stroke.keycode, *reversed(stroke.modifiers))
+            if index % _CHARACTERS_AHEAD == 0:
+                self._catch_up(checkpoint)
+        self._catch_up(checkpoint)
+
+    def _catch_up(self, checkpoint: Callable[[], None]) -> None:
+        """Wait until the application has handled what was typed, as far as it can be known."""
+        try:
+            if not self._ping.answered(_CATCH_UP_SECONDS, checkpoint):
+                time.sleep(_BLIND_SECONDS)
+        except _LOST as error:
+            raise BackendError(f"the display is gone while typing: {error}") from error
+
+    def _physical(self, logical: int) -> int:
+        """The button that the server reports as this one (they may be swapped)."""
+        mapping = list(self._display.get_pointer_mapping())
+        return mapping.index(logical) + 1 if logical in mapping else logical
+
+    def _press_button(self, button: int) -> None:
+        self._buttons[button] = None
+        xtest.fake_input(self._display, X.ButtonPress, button)
+
+    def _release_button(self, button: int) -> None:
+        xtest.fake_input(self._display, X.ButtonRelease, button)
+        self._buttons.pop(button, None)
+
+    def _press_keys(self, *keycodes: int) -> None:
+        for code in keycodes:
+            self._keycodes[code] = None
+            xtest.fake_input(self._display, X.KeyPress, code)
+
+    def _release_keys(self, *keycodes: int) -> None:
+        for code in keycodes:
+            xtest.fake_input(self._display, X.KeyRelease, code)
+            self._keycodes.pop(code, None)
+
+
+def _connect(name: str | None) -> Display:
+    """A connection that can send events."""
+    try:
+        display = Display(name)
+    except (DisplayError, OSError) as error:
+        raise BackendError(
+            f"expected the X display {name or '$DISPLAY'}, actually: {error}; set DISPLAY, and "
+            "XAUTHORITY (by default ~/.Xauthority) when the server wants a cookie"
+        ) from error
+    if not display.has_extension("XTEST"):
+        display.close()
+        raise BackendError("the X server lacks the XTEST extension; start it without `-tst`")
+    display.set_error_handler(lambda *_: None)  # late errors, such as a window that just closed
+    return display
+
+
+def _runs(text: str, layout: Layout) -> Iterator[str]:
+    """Pieces of the text, as long as the spare keycodes allow."""
+    room = max(1, len(layout.spare))
+    start, foreign = 0, set[int]()
+    for index, char in enumerate(text):
+        keysym = keysym_of_char(char)
+        if layout.stroke(keysym) is not None or keysym in foreign:
+            continue
+        if len(foreign) == room:
+            yield text[start:index]
+            start, foreign = index, set()
+        foreign.add(keysym)
+    yield text[start:]
