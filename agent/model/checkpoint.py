@@ -36,7 +36,7 @@ SHOWN = 20
 
 
 class CheckpointError(ValueError):
-    """A folder from which no network can be loaded; the message lists every fault found."""
+    """A folder that cannot be loaded from or saved to; the message lists every fault found."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,9 @@ def save(model: KimiVL, directory: Path | str) -> None:
     """Write config.json and model.safetensors; the folder is made when it is missing.
 
     Each file is replaced in one step, so an interrupted save leaves the old file whole.
+
+    Raises:
+        CheckpointError: the disk is full or the folder cannot be written.
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -102,8 +105,12 @@ def save(model: KimiVL, directory: Path | str) -> None:
 
 def _replace(target: Path, write: Callable[[Path], Any]) -> None:
     partial = target.with_name(target.name + ".partial")
-    write(partial)
-    partial.replace(target)
+    try:
+        write(partial)
+        partial.replace(target)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise CheckpointError(f"cannot write {target}: {error}; the old file is kept") from error
 
 
 def _blueprint(config: KimiVLConfig) -> KimiVL:
