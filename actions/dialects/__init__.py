@@ -28,6 +28,7 @@ DIALECTS: dict[str, Dialect] = {
         Seed("uitars-xml", THOUSAND),
         Omni("uitars-omni", THOUSAND),
         OpenCua("opencua", UNIT),
+        OpenCua("opencua-absolute", None),
     )
 }
 """Every dialect by its name."""

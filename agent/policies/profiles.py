@@ -1,6 +1,6 @@
 """What a served model expects: prompt, dialect, coordinates and picture sizes, fixed together.
 
-Most wrong clicks of remote GUI models come from mixing these up, so a profile cannot be taken apart.
+Most wrong clicks of remote GUI models come from mixing these up, so a profile is indivisible.
 Pictures are resized here to what the server's processor would make of them anyway; it then leaves
 them alone, and coordinates in "absolute pixels" mean the same on both sides.
 """
@@ -9,20 +9,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from actions.dialects import find
 from agent.memory import Remember, Window, verbatim
 from agent.policies.chat import Message, Role
-from vision.geometry import THOUSAND, UNIT, Size
+from vision.geometry import Size
 from vision.smart_resize import FACTOR, smart_resize
-
-
-class Coordinates(StrEnum):
-    """What the model's numbers mean."""
-
-    THOUSAND = "0..1000 on both axes"
-    UNIT = "0..1 on both axes"
-    PIXELS = "pixels of the resized picture"
 
 
 @dataclass(frozen=True)
@@ -32,8 +24,8 @@ class Profile:
     Attributes:
         name: what `--profile` takes.
         matches: lower-case pieces of the model names that belong to it.
-        dialect: how its actions are written, see `actions.dialects`.
-        coordinates: what its numbers mean.
+        dialect: how its actions are written, and what its coordinates mean; see
+            `actions.dialects`.
         opening: the first messages; "{instruction}" stands for the task.
         closing: words after the current picture; "{instruction}" stands for the task.
         max_pixels: larger pictures are scaled down to at most this area.
@@ -45,7 +37,6 @@ class Profile:
     name: str
     matches: tuple[str, ...]
     dialect: str
-    coordinates: Coordinates
     opening: tuple[Message, ...]
     closing: str = ""
     max_pixels: int = 2700 * FACTOR * FACTOR
@@ -64,11 +55,7 @@ class Profile:
 
     def extent(self, picture: Size) -> Size:
         """The model's coordinate of the far corner of a picture that was sent in this size."""
-        return {
-            Coordinates.THOUSAND: THOUSAND,
-            Coordinates.UNIT: UNIT,
-            Coordinates.PIXELS: picture,
-        }[self.coordinates]
+        return find(self.dialect).extent or picture
 
 
 _UITARS_ACTIONS_BOX = r"""
@@ -138,13 +125,12 @@ def _without_code(number: int, text: str) -> str:
     return f"# Step {number}:\n{_FENCE.sub('', text).strip()}"
 
 
-def _code_profile(name: str, matches: tuple[str, ...], coordinates: Coordinates) -> Profile:
+def _code_profile(name: str, matches: tuple[str, ...], dialect: str) -> Profile:
     """A model that writes pyautogui code."""
     return Profile(
         name=name,
         matches=matches,
-        dialect="opencua",
-        coordinates=coordinates,
+        dialect=dialect,
         opening=(Message(Role.SYSTEM, (_CODE_PROMPT,)),),
         closing=_CODE_CLOSING,
         window=Window(images=3, block=2),
@@ -157,15 +143,13 @@ PROFILES = (
     Profile(
         name="uitars-1.5-7b",
         matches=("ui-tars-1.5", "uitars-1.5"),
-        dialect="uitars",
-        coordinates=Coordinates.PIXELS,
+        dialect="uitars-absolute",
         opening=_uitars_prompt(_UITARS_ACTIONS_BOX),
     ),
     Profile(
         name="uitars-2",
         matches=("ui-tars-2", "uitars-2", "doubao", "seed-"),
         dialect="uitars",
-        coordinates=Coordinates.THOUSAND,
         opening=_uitars_prompt(_UITARS_ACTIONS_POINT),
         max_pixels=5120 * FACTOR * FACTOR,
     ),
@@ -173,12 +157,11 @@ PROFILES = (
         name="uitars-1.0",
         matches=("ui-tars", "uitars"),
         dialect="uitars",
-        coordinates=Coordinates.THOUSAND,
         opening=_uitars_prompt(_UITARS_ACTIONS_BOX),
     ),
-    _code_profile("opencua-a3b", ("opencua-a3b",), Coordinates.UNIT),
-    _code_profile("opencua", ("opencua",), Coordinates.PIXELS),
-    _code_profile("kimi", ("kimi",), Coordinates.UNIT),
+    _code_profile("opencua-a3b", ("opencua-a3b",), "opencua"),
+    _code_profile("opencua", ("opencua",), "opencua-absolute"),
+    _code_profile("kimi", ("kimi",), "opencua"),
 )
 """Every known profile, the more special name first."""
 
