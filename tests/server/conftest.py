@@ -67,6 +67,7 @@ class ScriptedChat(ChatModel):
     pieces: tuple[str, ...] = ("Hello", ", ", "world")
     after: Callable[[str], None] = lambda piece: None
     seen: list[tuple[tuple[Message, ...], dict[str, Any]]] = field(default_factory=list)
+    given: int = 0
     ended: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -78,6 +79,7 @@ class ScriptedChat(ChatModel):
         try:
             for piece in self.pieces:
                 emit(piece)
+                self.given += 1
                 self.after(piece)
             return Reply("".join(self.pieces), usage=USAGE)
         finally:
