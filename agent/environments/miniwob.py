@@ -15,12 +15,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-import mss
 from playwright.sync_api import Page
 from Xlib.display import Display
 
 from agent.environments.browser import Browser
 from agent.environments.display import VirtualDisplay
+from vision.capture import Screen
 from vision.geometry import Box, Point, Size
 
 T = TypeVar("T")
@@ -59,7 +59,8 @@ async seed => {
   const frame = () => new Promise(done => requestAnimationFrame(done));
   await frame();
   await frame();
-  return core.getUtterance();
+  const said = core.getUtterance();  // some tasks give {utterance, fields}
+  return said.utterance ?? said;
 }
 """
 
@@ -92,6 +93,7 @@ class MiniWob:
     Attributes:
         task: may be changed at any time; the next reset shows it.
         display: where the window is, inside the `with` block.
+        screen: what an agent may look at: the task area, inside the `with` block.
     """
 
     def __init__(self, display: VirtualDisplay | None = None, task: str = "click-test") -> None:
@@ -103,7 +105,7 @@ class MiniWob:
         with ExitStack() as stack:
             self.display = self._given or stack.enter_context(VirtualDisplay(WINDOW))
             self._browser = stack.enter_context(Browser(self.display))
-            self._camera = stack.enter_context(mss.MSS(display=self.display.name))
+            self.screen = stack.enter_context(Screen(self.display.name, AREA))
             self._pointer = Display(self.display.name)
             stack.callback(self._pointer.close)
             self._browser.call(lambda page: page.add_init_script(_FIXED_RANDOM))
@@ -160,14 +162,13 @@ class MiniWob:
 
     def _settle(self) -> None:
         """Wait until the screen shows what the page has drawn."""
-        region = (int(AREA.left), int(AREA.top), int(AREA.right), int(AREA.bottom))
-        before = self._camera.grab(region).raw
+        before = self.screen.grab().digest
         start = still_since = time.monotonic()
         while (now := time.monotonic()) < start + SETTLE_SECONDS:
             if now - still_since >= _STILL_SECONDS:
                 return
             time.sleep(0.01)
-            after = self._camera.grab(region).raw
+            after = self.screen.grab().digest
             if after != before:
                 before, still_since = after, time.monotonic()
 

@@ -14,15 +14,15 @@ import json
 import zipfile
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import TypeAdapter, ValidationError
 
+from actions.codec import CodecError, from_dict, to_dict
 from actions.space import Action
 from vision.frame import Pixels
 from vision.geometry import Box
@@ -55,7 +55,7 @@ class Glyphs:
     """The visible characters of a picture.
 
     Attributes:
-        chars: one character per glyph, no white space, in reading order.
+        chars: one character per glyph, printable ASCII without white space, in document order.
         centers: (n, 2) float32, the (x, y) of each glyph's centre in screenshot pixels.
     """
 
@@ -130,7 +130,7 @@ def read_shard(path: Path) -> tuple[Sample, ...]:
             Sample(pixels, tuple(map(_question, label["questions"])), Glyphs(label["chars"], where))
             for pixels, label, where in zip(arrays["pixels"], labels, centers, strict=True)
         )
-    except (KeyError, ValidationError) as error:
+    except (KeyError, CodecError) as error:
         raise ShardError(
             f"{path}: expected labels of this version; write it again ({error})"
         ) from error
@@ -171,22 +171,12 @@ def _digest(arrays: dict[str, Any]) -> bytes:
 def _label(sample: Sample) -> dict[str, Any]:
     """The JSON part of a sample."""
     questions = [
-        {"instruction": q.instruction, "action": _action_json(q.action), "box": q.box}
+        {"instruction": q.instruction, "action": to_dict(q.action), "box": q.box}
         for q in sample.questions
     ]
     return {"chars": sample.glyphs.chars, "questions": questions}
 
 
-def _action_json(action: Action) -> dict[str, Any]:
-    values = {field.name: getattr(action, field.name) for field in fields(action)}
-    return {"kind": type(action).__name__, **values}
-
-
-_KINDS = {kind.__name__: TypeAdapter(kind) for kind in Action.__subclasses__()}
-
-
 def _question(label: dict[str, Any]) -> Question:
-    values = dict(label["action"])
-    action: Action = _KINDS[values.pop("kind")].validate_python(values)
     box = None if label["box"] is None else Box(*label["box"])
-    return Question(label["instruction"], action, box)
+    return Question(label["instruction"], from_dict(label["action"]), box)
