@@ -104,7 +104,7 @@ class CodeReader:
         raise ParseError(f"valid Python ({fault})", self.text, self.start)
 
     def _read_call(self, call: ast.Call) -> None:
-        name = ast.unparse(call.func) if isinstance(call.func, ast.Attribute) else ""
+        name = _function_name(call.func)
         function = FUNCTIONS.get(name)
         if function is None:
             raise self.error(f"a call of one of {', '.join(FUNCTIONS)}", call)
@@ -125,6 +125,13 @@ class CodeReader:
                 raise self.error(wanted, keyword.value)
             bound[keyword.arg] = keyword.value
         return bound
+
+
+def _function_name(node: ast.expr) -> str:
+    """`module.function`, empty for any other expression."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return f"{node.value.id}.{node.attr}"
+    return ""
 
 
 @dataclass(frozen=True)

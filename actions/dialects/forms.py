@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -52,6 +53,10 @@ ROLES = {
     **{"direction": "direction", "button": "button"},
 }
 """What an argument means, by each name that models give it."""
+
+
+# A plus sign separates keys, except where it stands last: `ctrl++` is Ctrl and plus.
+_KEY = re.compile(r"[^+\s]++|(?<![^+\s])\+(?!\S)")
 
 
 @dataclass(frozen=True)
@@ -117,9 +122,8 @@ class Args:
 
     def keys(self) -> tuple[str, ...]:
         """Key names separated by blanks or plus signs."""
-        names = [name for word in self.text("key").split() for name in _chord(word)]
         try:
-            keys = tuple(canonical(name) for name in names)
+            keys = tuple(canonical(name) for name in _KEY.findall(self.text("key")))
         except UnknownKeyError as error:
             raise self.error("key", f"known keys ({error})") from error
         if not keys:
@@ -146,15 +150,6 @@ class Form:
     required: tuple[str, ...]
     optional: tuple[str, ...]
     build: Callable[[Args], Action]
-
-
-def _chord(word: str) -> list[str]:
-    """`ctrl+c` -> ctrl, c; a plus sign of its own is a key."""
-    if word == "+":
-        return [word]
-    if word.endswith("++"):
-        return [*_chord(word[:-2]), "+"]
-    return [name for name in word.split("+") if name]
 
 
 def _type(args: Args) -> Action:
@@ -255,7 +250,7 @@ def _read_action(call: Call, source: str, extent: Size | None) -> Action:
     for name, value in call.args.items():
         role = ROLES.get(name)
         if role not in (*form.required, *form.optional):
-            raise ParseError(f"{call.name} without the argument {name}", source, value.offset)
+            raise ParseError(f"{call.name} without the argument {name[:40]}", source, value.offset)
         if role in values:
             raise ParseError(f"{call.name} with one {role}, not two", source, value.offset)
         values[role] = value

@@ -21,7 +21,8 @@ _INLINE = re.compile(rf"(?<!\w)(?P<label>{_LABEL})(?={_CALL})")
 _ANY = re.compile(rf"(?<!\w){_LABEL}[ \t]*+")
 
 _MARKS = re.compile(
-    r"^[ \t]*+(?:(?:Thought|Reflection|Action_Summary)[ \t]*+[:\uff1a]|<(?:Thought|think\w*+|Output)>)"
+    r"^[ \t]*+(?:Thought|Reflection|Action_Summary)[ \t]*+[:\uff1a]"
+    r"|^[ \t]*+<(?:Thought|think\w*+|Output)>"
     r"|</(?:Thought|think\w*+|Output)>[ \t]*+$",
     re.MULTILINE,
 )

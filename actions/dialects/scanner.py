@@ -90,13 +90,13 @@ def _scan_call(text: str, offset: int) -> Call:
         if key is None:
             raise ParseError("an argument such as start_box='...', or )", text, position)
         if key[1] in args:
-            raise ParseError(f"the argument {key[1]} only once", text, position)
+            raise ParseError(f"the argument {key[1][:40]} only once", text, position)
         args[key[1]], position = _scan_value(text, key.end())
         position = _skip(_SPACE, text, position)
         if text.startswith(",", position):
             position = _skip(_SPACE, text, position + 1)
         elif not text.startswith(")", position):
-            raise ParseError(f", or ) after the value of {key[1]}", text, position)
+            raise ParseError(f", or ) after the value of {key[1][:40]}", text, position)
     return Call(head[1], args, offset, position)
 
 

@@ -97,7 +97,7 @@ def _scan_function(text: str, offset: int) -> Call:
         if key is None:
             raise ParseError(f"<parameter=NAME> or {_END_FUNCTION}", text, position)
         if key[1] in args:
-            raise ParseError(f"the parameter {key[1]} only once", text, position)
+            raise ParseError(f"the parameter {key[1][:40]} only once", text, position)
         end = text.find(_END_PARAMETER, key.end())
         if end < 0:
             raise ParseError(_END_PARAMETER, text, len(text))
