@@ -1,0 +1,175 @@
+"""Waiting for the screen to be still, and telling whether an action changed it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vision.capture import Eyes
+from vision.frame import Frame
+from vision.geometry import Box, Point
+
+TILE = 16
+"""Side of the squares, in pixels, by which restless parts of the screen are known."""
+_RESTLESS_TILES = 9
+"""Motion within so many tiles is a blinking or spinning thing, not the screen changing."""
+_CARET = (3, 64)
+"""Width and height, in pixels, up to which a lone change is a text cursor that blinked."""
+_CROP = 20
+"""Pixels around a target, to each side, that must be what the model saw."""
+
+Tiles = frozenset[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for the screen; all in seconds.
+
+    Attributes:
+        poll: between two looks.
+        still: unchanged for so long before an action, the screen is still.
+        quiet: unchanged for so long after an action had an effect, the screen is still.
+        reaction: an effect that has not begun by then is not waited for.
+        cap: after so long any wait ends.
+    """
+
+    poll: float = 0.012
+    still: float = 0.036
+    quiet: float = 0.12
+    reaction: float = 0.3
+    cap: float = 3.0
+
+
+@dataclass(frozen=True)
+class Stillness:
+    """What waiting for a still screen found.
+
+    Attributes:
+        frame: the last picture.
+        restless: (row, column) of the tiles that kept moving.
+    """
+
+    frame: Frame
+    restless: Tiles
+
+
+class Watcher:
+    """Looks at the screen until it is still.
+
+    Args:
+        eyes: what looks.
+        pause: sleeps for some seconds; it may raise to break off.
+        patience: how long to wait.
+    """
+
+    def __init__(
+        self, eyes: Eyes, pause: Callable[[float], None], patience: Patience | None = None
+    ) -> None:
+        self._eyes = eyes
+        self._pause = pause
+        self._patience = patience or Patience()
+
+    def still(self) -> Stillness:
+        """Wait until nothing but small restless areas moves, or the cap is reached."""
+        begun = calm_since = time.monotonic()
+        frame, restless = self._eyes.grab(), Tiles()
+        while True:
+            self._pause(self._patience.poll)
+            previous, frame = frame, self._eyes.grab()
+            now = time.monotonic()
+            moving = changed_tiles(previous, frame)
+            restless |= moving
+            if len(moving) > _RESTLESS_TILES:
+                calm_since, restless = now, Tiles()
+            if now - calm_since >= self._patience.still or now - begun >= self._patience.cap:
+                return Stillness(frame, restless)
+
+    def effect(self, before: Stillness) -> bool:
+        """Wait until an action's effect is over, or has not begun in time.
+
+        Args:
+            before: the screen before the action.
+
+        Returns:
+            Whether the screen is another one now; what moved before does not count.
+        """
+        begun = calm_since = time.monotonic()
+        frame = before.frame
+        changed = False
+        while True:
+            self._pause(self._patience.poll)
+            previous, frame = frame, self._eyes.grab()
+            now = time.monotonic()
+            if differs(previous, frame, before.restless):
+                calm_since = now
+                changed = differs(before.frame, frame, before.restless)
+            enough = self._patience.quiet if changed else self._patience.reaction
+            if now - max(begun, calm_since) >= enough or now - begun >= self._patience.cap:
+                return changed
+
+
+def changed_tiles(one: Frame, other: Frame) -> Tiles:
+    """(row, column) of every tile in which two pictures of the same size differ."""
+    changed = _changed(one, other)
+    if changed is None:
+        return Tiles()
+    rows, columns = (-(-side // TILE) for side in changed.shape)
+    padded = np.zeros((rows * TILE, columns * TILE), np.bool_)
+    padded[: changed.shape[0], : changed.shape[1]] = changed
+    tiles = padded.reshape(rows, TILE, columns, TILE).any(axis=(1, 3))
+    return frozenset((int(row), int(column)) for row, column in np.argwhere(tiles))
+
+
+def differs(one: Frame, other: Frame, restless: Tiles = frozenset()) -> bool:
+    """Whether two pictures show different things.
+
+    Args:
+        one: a picture.
+        other: another one.
+        restless: (row, column) of tiles that do not count.
+
+    Returns:
+        False also when all that changed is a text cursor.
+    """
+    if one.pixels.shape != other.pixels.shape:
+        return True
+    changed = _changed(one, other)
+    if changed is None:
+        return False
+    for row, column in restless:
+        top, left = row * TILE, column * TILE
+        changed[top : top + TILE, left : left + TILE] = False
+    rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
+    if not rows.size:
+        return False
+    return bool(columns[-1] - columns[0] >= _CARET[0] or rows[-1] - rows[0] >= _CARET[1])
+
+
+def crop_around(frame: Frame, point: Point) -> Frame:
+    """The part of a picture around a point in screen pixels, cut off at the picture's edge."""
+    box = frame.box
+    area = Box(
+        max(box.left, point.x - _CROP),
+        max(box.top, point.y - _CROP),
+        min(box.right, point.x + _CROP),
+        min(box.bottom, point.y + _CROP),
+    )
+    wide, high = frame.width / box.width, frame.height / box.height
+    left, right = ((side - box.left) * wide for side in (area.left, area.right))
+    top, bottom = ((side - box.top) * high for side in (area.top, area.bottom))
+    rows = slice(math.floor(top), math.ceil(bottom))
+    columns = slice(math.floor(left), math.ceil(right))
+    return Frame(np.ascontiguousarray(frame.pixels[rows, columns]), area, frame.time)
+
+
+def _changed(one: Frame, other: Frame) -> npt.NDArray[np.bool_] | None:
+    """(height, width): where two pictures of the same size differ; None when nowhere."""
+    if np.array_equal(one.pixels, other.pixels):
+        return None
+    red, green, blue = (one.pixels[..., i] != other.pixels[..., i] for i in range(3))
+    return red | green | blue
