@@ -66,7 +66,7 @@ class ConvStem(nn.Module):
             layers += [
                 nn.Conv2d(inner, outer, 3, stride=stride, padding=1, bias=False),
                 nn.BatchNorm2d(outer),
-                nn.GELU(approximate="tanh"),
+                nn.ReLU(),
             ]
         self.layers = nn.Sequential(*layers)
 

@@ -30,24 +30,35 @@ class PointingHead(nn.Module):
         self.offset = nn.Sequential(nn.Linear(2 * size, size), nn.GELU(), nn.Linear(size, 2))
         self.log_scale = nn.Parameter(torch.tensor(2.5))
 
-    def forward(self, states: Tensor, patches: Tensor) -> Tensor:
+    def keys(self, patches: Tensor) -> Tensor:
+        """(..., vision hidden) -> (..., size): what `forward` compares with, at unit length."""
+        return F.normalize(self.key(patches).float(), dim=-1)
+
+    def forward(self, states: Tensor, keys: Tensor) -> Tensor:
         """Logits of pointing at each patch.
 
         Args:
-            states: (B, Q, text hidden), one per coordinate.
-            patches: (B, L, vision hidden).
+            states: (Q, text hidden), one per coordinate.
+            keys: (Q, L, size) or (L, size): `keys` of the patches of that coordinate's screen.
 
         Returns:
-            (B, Q, L): scaled cosine similarities.
+            (Q, L): scaled cosine similarities.
         """
         query = F.normalize(self.query(states).float(), dim=-1)
-        key = F.normalize(self.key(patches).float(), dim=-1)
-        return query @ key.transpose(-1, -2) * self.log_scale.exp()
+        with torch.autocast(states.device.type, enabled=False):
+            return (keys @ query.unsqueeze(-1)).squeeze(-1) * self.log_scale.exp()
 
-    def offsets(self, states: Tensor, patches: Tensor) -> Tensor:
-        """Where inside a patch: (..., 2) as (x, y) in 0..1, for states and patches in pairs."""
-        both = torch.cat([self.query(states), self.key(patches)], -1)
-        return self.offset(both).float().sigmoid()
+    def offsets(self, states: Tensor, keys: Tensor) -> Tensor:
+        """Where inside a patch.
+
+        Args:
+            states: (Q, text hidden).
+            keys: (Q, size): `keys` of the patch that each of them points at.
+
+        Returns:
+            (Q, 2): (x, y) as fractions 0..1 of the patch's side.
+        """
+        return self.offset(torch.cat([self.query(states), keys], -1)).float().sigmoid()
 
 
 class ReadingHead(nn.Module):

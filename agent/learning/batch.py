@@ -1,0 +1,216 @@
+"""Samples -> tensors: one screenshot, many questions, one forward pass.
+
+The questions of a screen share its prefix and cannot see each other (a block-diagonal causal mask),
+so that the encoder runs once for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from actions.space import Action, on_points, points
+from agent.learning.samples import Glyphs, Question, Sample
+from agent.model.pointer import PRINTABLE
+from agent.model.prompt import (
+    BOX_END,
+    BOX_START,
+    PAD,
+    answer_ids,
+    instruction_ids,
+    screen_ids,
+)  # fmt: skip
+from agent.model.tokenizer import Tokenizer
+from vision.frame import Frame
+from vision.geometry import Box, CoordinateMap, Point
+from vision.image import ImageConfig, prepare
+
+IGNORE = -100
+"""Label of tokens that no loss is taken of."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B screens of one size; T tokens, L patches each; Q coordinates in all.
+
+    Attributes:
+        patches: (B * L, 3, p, p) float32.
+        grids: (rows, columns) of each screen.
+        ids: (B, T) token ids.
+        positions: (B, T) positions; every question starts where the screen's prefix ends.
+        mask: (B, 1, T, T) boolean, True = may look.
+        labels: (B, T) the next token, or IGNORE.
+        point_rows: (Q,) which screen a coordinate belongs to.
+        point_tokens: (Q,) the index of its box token in the row.
+        point_targets: (Q, L) probability of each patch, rows add up to 1.
+        point_patches: (Q,) the patch that holds the point.
+        point_offsets: (Q, 2) where in that patch, (x, y) in 0..1.
+        glyphs: (B * L, slots) classes of the letters centred in each patch.
+    """
+
+    patches: Tensor
+    grids: tuple[tuple[int, int], ...]
+    ids: Tensor
+    positions: Tensor
+    mask: Tensor
+    labels: Tensor
+    point_rows: Tensor
+    point_tokens: Tensor
+    point_targets: Tensor
+    point_patches: Tensor
+    point_offsets: Tensor
+    glyphs: Tensor
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on another device."""
+        moved = {
+            f.name: value.to(device) if isinstance(value, Tensor) else value
+            for f in fields(self)
+            for value in [getattr(self, f.name)]
+        }
+        return Batch(**moved)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One screen, tokenised."""
+
+    ids: list[int]
+    positions: list[int]
+    owners: list[int]
+    labels: list[int]
+    targets: list[tuple[int, Point, Box]]
+
+
+def collate(samples: Sequence[Sample], tokenizer: Tokenizer, slots: int = 3) -> Batch:
+    """Samples of one screen size -> a batch.
+
+    Raises:
+        ValueError: the screens differ in size.
+    """
+    if len({sample.pixels.shape for sample in samples}) != 1:
+        raise ValueError("all screens of a batch must have one size")
+    config = ImageConfig()
+    frames = [Frame(s.pixels, Box(0, 0, s.pixels.shape[1], s.pixels.shape[0])) for s in samples]
+    prepared = [prepare(frame, config) for frame in frames]
+    grid = prepared[0].grid_hw
+    rows = [
+        _row(sample.questions, tokenizer, grid, p.map)
+        for sample, p in zip(samples, prepared, strict=True)
+    ]
+    tokens = _pad(rows, tokenizer.special(PAD))
+    pointed = [(index, *target) for index, row in enumerate(rows) for target in row.targets]
+    aims = [_aim(point, box, grid, config.patch_size) for _, _, point, box in pointed]
+    return Batch(
+        patches=torch.from_numpy(np.concatenate([p.patches for p in prepared])),
+        grids=tuple(p.grid_hw for p in prepared),
+        **tokens,
+        point_rows=torch.tensor([row for row, *_ in pointed]),
+        point_tokens=torch.tensor([token for _, token, *_ in pointed]),
+        point_targets=torch.stack([target for target, _, _ in aims]),
+        point_patches=torch.tensor([patch for _, patch, _ in aims]),
+        point_offsets=torch.tensor([offset for _, _, offset in aims]),
+        glyphs=torch.cat([glyph_classes(s.glyphs, grid, slots) for s in samples]),
+    )
+
+
+def _row(
+    questions: Sequence[Question], tokenizer: Tokenizer, grid: tuple[int, int], map: CoordinateMap
+) -> _Row:
+    prefix = screen_ids(tokenizer, grid[0] * grid[1] // 4)
+    row = _Row(
+        list(prefix), list(range(len(prefix))), [0] * len(prefix), [IGNORE] * len(prefix), []
+    )
+    for owner, question in enumerate(questions, 1):
+        start = len(row.ids)
+        asked = instruction_ids(tokenizer, question.instruction)
+        answer = answer_ids(tokenizer, on_points(question.action, map.to_model))
+        ids = asked + answer
+        row.ids.extend(ids)
+        row.positions.extend(range(len(prefix), len(prefix) + len(ids)))
+        row.owners.extend([owner] * len(ids))
+        row.labels.extend(_next_tokens(ids, len(asked), tokenizer))
+        row.targets.extend(_targets(question.action, question.box, ids, start, tokenizer))
+    return row
+
+
+def _next_tokens(ids: list[int], asked: int, tokenizer: Tokenizer) -> list[int]:
+    """Labels of one question: its answer, but for the coordinates, which the pointer writes."""
+    opening, closing = tokenizer.special(BOX_START), tokenizer.special(BOX_END)
+    labels, inside = [], False
+    for index, following in enumerate([*ids[1:], IGNORE]):
+        inside = (inside or ids[index] == opening) and ids[index] != closing
+        labels.append(IGNORE if index < asked - 1 or inside else following)
+    return labels
+
+
+def _targets(
+    action: Action, box: Box | None, ids: list[int], start: int, tokenizer: Tokenizer
+) -> list[tuple[int, Point, Box]]:
+    """(token index, point, box) of every coordinate; the box is known for the first one only."""
+    opening = tokenizer.special(BOX_START)
+    places = [start + index for index, token in enumerate(ids) if token == opening]
+    found = points(action)
+    return [
+        (place, point, box if box and not index else _around(point))
+        for index, (place, point) in enumerate(zip(places, found, strict=True))
+    ]
+
+
+def _around(point: Point) -> Box:
+    """A tiny target for a point whose element is not known."""
+    return Box(point.x - 1, point.y - 1, point.x + 1, point.y + 1)
+
+
+def _aim(
+    point: Point, box: Box, grid: tuple[int, int], side: int
+) -> tuple[Tensor, int, tuple[float, float]]:
+    """Patch probabilities (L,), the point's patch, and the point inside it as (x, y) in 0..1."""
+    rows, columns = grid
+    x = (torch.arange(columns) + 0.5) * side
+    y = (torch.arange(rows) + 0.5) * side
+    inside_x = (x >= box.left) & (x < box.right)
+    inside_y = (y >= box.top) & (y < box.bottom)
+    target = (inside_y[:, None] & inside_x[None, :]).flatten().float()
+    column, row = int(point.x // side), int(point.y // side)
+    patch = row * columns + column
+    target[patch] = 1.0
+    # Half of the mass on the patch of the click point: the centre of a target is the safest place.
+    target = 0.5 * target / target.sum()
+    target[patch] += 0.5
+    return target, patch, ((point.x % side) / side, (point.y % side) / side)
+
+
+def glyph_classes(glyphs: Glyphs, grid: tuple[int, int], slots: int, side: int = 14) -> Tensor:
+    """(L, slots) classes of the first letters centred in each patch, 0 where there is none."""
+    rows, columns = grid
+    classes = torch.zeros(rows * columns, slots, dtype=torch.long)
+    used = [0] * (rows * columns)
+    for char, (x, y) in zip(glyphs.chars, glyphs.centers.tolist(), strict=True):
+        patch = int(y // side) * columns + int(x // side)
+        if 0 <= y < rows * side and 0 <= x < columns * side and used[patch] < slots:
+            classes[patch, used[patch]] = PRINTABLE.find(char) + 1
+            used[patch] += 1
+    return classes
+
+
+def _pad(rows: Sequence[_Row], pad: int) -> dict[str, Tensor]:
+    length = max(len(row.ids) for row in rows)
+
+    def padded(values: list[int], fill: int) -> list[int]:
+        return values + [fill] * (length - len(values))
+
+    owners = torch.tensor([padded(row.owners, -1) for row in rows])
+    same = owners[:, :, None] == owners[:, None, :]
+    shared = (owners[:, None, :] == 0) & (owners[:, :, None] >= 0)
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    return {
+        "ids": torch.tensor([padded(row.ids, pad) for row in rows]),
+        "positions": torch.tensor([padded(row.positions, 0) for row in rows]),
+        "mask": ((same | shared) & causal).unsqueeze(1),
+        "labels": torch.tensor([padded(row.labels, IGNORE) for row in rows]),
+    }

@@ -1,0 +1,85 @@
+"""What training minimises, and the accuracies that people read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from agent.learning.batch import IGNORE, Batch
+from agent.model.kimi_vl import KimiVL
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each loss counts."""
+
+    text: float = 0.5
+    point: float = 1.0
+    offset: float = 1.0
+    read: float = 1.0
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One batch, scored: the loss to minimise and plain numbers to log."""
+
+    loss: Tensor
+    metrics: dict[str, Tensor]
+
+
+def score(model: KimiVL, batch: Batch, weights: Weights) -> Scores:
+    """Forward pass and losses of a batch."""
+    encoded = model.encode(batch.patches, batch.grids)
+    states = model.hidden(batch.ids, encoded.tokens, batch.positions, batch.mask)
+    patches_BLD = encoded.patches.unflatten(0, (len(batch.grids), -1))
+    text, text_right = _text(model, states, batch)
+    point, point_right, offset = _point(model, states, patches_BLD, batch)
+    read, read_right = _read(model, encoded.patches, batch.glyphs)
+    loss = (
+        weights.text * text + weights.point * point + weights.offset * offset + weights.read * read
+    )
+    metrics = {
+        "loss": loss, "text_loss": text, "point_loss": point, "read_loss": read,
+        "offset_error": offset, "text_right": text_right, "point_right": point_right,
+        "read_right": read_right,
+    }  # fmt: skip
+    return Scores(loss, {name: value.detach() for name, value in metrics.items()})
+
+
+def _text(model: KimiVL, states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Cross-entropy and accuracy of the answers' tokens."""
+    wanted = batch.labels != IGNORE
+    logits = model.language_model.lm_head(states[wanted]).float()
+    labels = batch.labels[wanted]
+    return F.cross_entropy(logits, labels), (logits.argmax(-1) == labels).float().mean()
+
+
+def _point(
+    model: KimiVL, states: Tensor, patches_BLD: Tensor, batch: Batch
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Soft cross-entropy over patches, share of points on target, mean offset error."""
+    assert model.pointer is not None
+    asking = states[batch.point_rows, batch.point_tokens]
+    # Every question of a screen is compared with that screen's patches only.
+    keys = model.pointer.keys(patches_BLD)[batch.point_rows]
+    logits = model.pointer(asking, keys)
+    loss = -(batch.point_targets * logits.log_softmax(-1)).sum(-1).mean()
+    hit = batch.point_targets.gather(1, logits.argmax(-1, keepdim=True)) > 0
+    right = keys[torch.arange(len(asking)), batch.point_patches]
+    offset = (model.pointer.offsets(asking, right) - batch.point_offsets).abs().mean()
+    return loss, hit.float().mean(), offset
+
+
+def _read(model: KimiVL, patches: Tensor, glyphs: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy over letters and empty slots, and the share of letters that are right."""
+    assert model.reader is not None
+    logits = model.reader(patches).float()
+    losses = F.cross_entropy(logits.flatten(0, 1), glyphs.flatten(), reduction="none")
+    letters = glyphs.flatten() > 0
+    # Most slots are empty; letters and empty slots each get half of the loss.
+    loss = 0.5 * losses[letters].mean() + 0.5 * losses[~letters].mean()
+    right = (logits.argmax(-1).flatten() == glyphs.flatten())[letters].float().mean()
+    return loss, right

@@ -1,0 +1,106 @@
+"""Run one training stage with a progress bar, a metrics file and a picture of the curves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)  # fmt: skip
+
+from agent.learning.batch import collate
+from agent.learning.losses import score
+from agent.learning.recipe import Recipe
+from agent.learning.stream import Stream
+from agent.learning.train import Metrics, Trainer
+from agent.model.prompt import embedded_tokenizer
+
+CURVES = ("loss", "read_right", "point_right", "text_right")
+
+
+def run_stage(stage: str, out: Path, data: Path | None = None, steps: int | None = None) -> Metrics:
+    """Train a stage to its end, continuing from `out` if it holds a checkpoint.
+
+    Args:
+        stage: name of a shipped recipe, or the path of a TOML file.
+        out: folder of checkpoints, `metrics.jsonl` and `curves.png`.
+        data: folder of harvested shards (`*.npz`), None for generated screens only.
+        steps: overrides the recipe's number of steps.
+
+    Returns:
+        Accuracies on validation screens.
+    """
+    shards = tuple(sorted(data.rglob("*.npz"))) if data else ()
+    trainer = Trainer(Recipe.load(stage).with_steps(steps), out, shards)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"), TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns) as progress:
+        task = progress.add_task(stage, total=trainer.recipe.steps, completed=trainer.step, note="")
+
+        def report(step: int, metrics: Metrics) -> None:
+            progress.update(task, completed=step, note=_note(metrics))
+
+        trainer.run(report)
+    plot_curves(out / "metrics.jsonl", out / "curves.png")
+    validation = validate(trainer)
+    (out / "validation.json").write_text(json.dumps(validation, indent=1))
+    return validation
+
+
+def validate(trainer: Trainer, screens: int = 128) -> Metrics:
+    """Mean accuracies on generated screens with words and fonts that training never saw."""
+    stream = Stream(trainer.recipe.seed, split="validation", questions=trainer.recipe.questions)
+    tokenizer = embedded_tokenizer()
+    totals: Metrics = {}
+    trainer.model.eval()
+    batches = stream.batches(0, 16)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        for _ in range(screens // 16):
+            batch = collate(next(batches), tokenizer)
+            for name, value in score(trainer.model, batch, trainer.recipe.weights).metrics.items():
+                totals[name] = totals.get(name, 0.0) + float(value) * 16 / screens
+    trainer.model.train()
+    return totals
+
+
+def plot_curves(log: Path, picture: Path, names: Sequence[str] = CURVES) -> None:
+    """Draw a metrics file, each curve faint and smoothed over 50 steps."""
+    from matplotlib.figure import Figure
+
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    figure = Figure(figsize=(8, 2.2 * len(names)), layout="constrained")
+    for axis, name in zip(figure.subplots(len(names), sharex=True), names, strict=True):
+        steps = [row["step"] for row in rows]
+        values = [row[name] for row in rows]
+        axis.plot(steps, values, alpha=0.25)
+        axis.plot(steps, _smooth(values, 50))
+        axis.set_ylabel(name)
+        axis.grid(alpha=0.3)
+    axis.set_xlabel("step")
+    figure.savefig(picture, dpi=110)
+
+
+def _smooth(values: Sequence[float], window: int) -> list[float]:
+    """Mean of the last `window` values."""
+    sums, out = 0.0, []
+    for index, value in enumerate(values):
+        sums += value - (values[index - window] if index >= window else 0.0)
+        out.append(sums / min(index + 1, window))
+    return out
+
+
+def _note(metrics: Metrics) -> str:
+    return (
+        f"loss {metrics['loss']:.2f} read {metrics['read_right']:.0%} "
+        f"point {metrics['point_right']:.0%} {metrics['screens_per_s']:.0f} screens/s"
+    )

@@ -1,0 +1,70 @@
+"""An endless, seeded stream of training samples that can be entered at any index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+
+from agent.learning.samples import Sample, read_shard
+from agent.learning.screens.generator import ScreenGenerator
+from vision.geometry import Size
+
+MINIWOB = Size(160, 210)
+
+
+@dataclass
+class Stream:
+    """Generated screens mixed with harvested shards.
+
+    Sample `index` depends on the seed and the index only, so a resumed training sees exactly what
+    an uninterrupted one would have seen.
+
+    Attributes:
+        seed: decides everything.
+        shards: harvested files, all of `size`; may be empty.
+        harvest_share: probability that a sample comes from a shard.
+        size: screen size in pixels.
+        split: vocabulary and fonts of the generator.
+        questions: questions asked of each screen at most.
+    """
+
+    seed: int
+    shards: Sequence[Path] = ()
+    harvest_share: float = 0.0
+    size: Size = MINIWOB
+    split: str = "train"
+    questions: int = 6
+    _harvest: list[Sample] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        """Load the shards; they are small next to what training needs."""
+        self._generator = ScreenGenerator(self.seed, self.size, self.split, self.questions)
+        for shard in sorted(self.shards):
+            self._harvest.extend(read_shard(shard))
+
+    def sample(self, index: int) -> Sample:
+        """The sample at this index."""
+        random = Random(f"{self.seed}:{index}")
+        if not self._harvest or random.random() >= self.harvest_share:
+            return self._generator.sample(index)
+        sample = random.choice(self._harvest)
+        chosen = random.sample(sample.questions, min(self.questions, len(sample.questions)))
+        return Sample(sample.pixels, tuple(chosen), sample.glyphs)
+
+    def batches(self, first: int, size: int) -> Iterator[list[Sample]]:
+        """Batches from the one with this number on, for ever."""
+        number = first
+        while True:
+            yield [self.sample(number * size + offset) for offset in range(size)]
+            number += 1
+
+
+def data_hash(shards: Sequence[Path]) -> str:
+    """SHA-256 (hex) over the contents of the shards, for the checkpoint's recipe."""
+    digest = sha256()
+    for shard in sorted(shards):
+        digest.update(sha256(shard.read_bytes()).digest())
+    return digest.hexdigest()
