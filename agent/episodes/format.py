@@ -48,6 +48,8 @@ class End(StrEnum):
     """The policy said that the task is done."""
     CALL_USER = "call_user"
     """The policy asked for its user."""
+    DONE = "done"
+    """The environment said that the task is over."""
     TRUNCATED = "truncated"
     """We stopped it: too many steps or too much time."""
     STOPPED = "stopped"
@@ -150,7 +152,17 @@ class MapRecord:
 
 @dataclass(frozen=True)
 class ReceiptRecord:
-    """One `actions.receipt.Receipt`; the action is in screen pixels."""
+    """One `actions.receipt.Receipt`, and the primitive events that its action amounts to.
+
+    Attributes:
+        action: in screen pixels.
+        outcome: a value of `actions.receipt.Outcome`.
+        message: one sentence, empty when there is nothing to add.
+        act_ms: time spent sending events, milliseconds.
+        settle_ms: time waited for the screen to be still afterwards, milliseconds.
+        crop: SHA-256 (hex) of the pixels around the target before the action, None without one.
+        events: as `agent.episodes.rehearsal` writes them, None when the action was not performed.
+    """
 
     action: Json
     outcome: str
@@ -158,6 +170,7 @@ class ReceiptRecord:
     act_ms: float = 0.0
     settle_ms: float = 0.0
     crop: str | None = None
+    events: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

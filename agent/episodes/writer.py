@@ -10,13 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
 
 from actions import codec
-from actions.receipt import Receipt
+from actions.receipt import Outcome, Receipt
 from actions.space import Action
 from agent.episodes.errors import EpisodeInUse, RecordingFailed
 from agent.episodes.folder import FolderLock, write_all, write_whole
@@ -36,6 +37,7 @@ from agent.episodes.format import (
     to_json,
 )
 from agent.episodes.images import ImageWriter
+from agent.episodes.rehearsal import Refusal, Rehearsal
 from agent.episodes.withhold import Withhold, clean, nothing
 from agent.policies.base import Decision
 from vision.frame import Frame
@@ -67,6 +69,7 @@ class EpisodeWriter:
         self._seal = genesis(head_json)
         self._count = 0
         self._end = 0
+        self._rehearsal = Rehearsal()
         self._images = ImageWriter(self.path)
         self._pending: Future[None] | None = None
         self._failure: RecordingFailed | None = None
@@ -200,9 +203,7 @@ class EpisodeWriter:
             "thought": step.thought if step else "",
             "actions": [codec.to_dict(action) for action in step.actions] if step else [],
             "screen_actions": [codec.to_dict(action) for action in screen_actions],
-            "receipts": [
-                vars(receipt) | {"action": codec.to_dict(receipt.action)} for receipt in receipts
-            ],
+            "receipts": [self._receipt(receipt) for receipt in receipts],
             "error": decision.error,
         }
         safe, withheld = clean(spoken, self._withhold)
@@ -214,6 +215,16 @@ class EpisodeWriter:
             "timing": asdict(decision.timing),
             "withheld": withheld,
         }
+
+    def _receipt(self, receipt: Receipt) -> Json:
+        """A receipt with the primitive events of its action, when it went through."""
+        events = None
+        if receipt.outcome in (Outcome.CONFIRMED, Outcome.NO_VISIBLE_EFFECT):
+            with suppress(Refusal):
+                events = self._rehearsal.perform(receipt.action)
+        elif receipt.outcome is Outcome.FAILED:
+            self._rehearsal.release()
+        return vars(receipt) | {"action": codec.to_dict(receipt.action), "events": events}
 
     def _record(self, index: int, now: float, frame: Frame, decided: Json) -> None:
         """Image, then line; runs on the worker thread."""

@@ -1,0 +1,181 @@
+"""Loop replay: do the recorded words of the model still lead to the same events?
+
+Every step goes once more through the parser, the coordinate map and the gestures of the executor,
+with a backend that touches nothing: no model, no display, exact. It says nothing about what a model
+would decide today (agent replay) or how an application would react (environment replay).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from actions import codec
+from actions.dialects import DialectError, parse
+from actions.receipt import Outcome
+from actions.space import Action, Step, on_points
+from agent.episodes.format import Json, StepRecord
+from agent.episodes.reader import Episode
+from agent.episodes.rehearsal import Refusal, Rehearsal
+from vision.geometry import GeometryError
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One place where the replay does not lead to what was recorded.
+
+    Attributes:
+        step: index of the step.
+        stage: `parser`, `map` or `events`.
+        expected: what was recorded, one line per thought, action or event.
+        actual: what came out now.
+    """
+
+    step: int
+    stage: str
+    expected: tuple[str, ...]
+    actual: tuple[str, ...]
+
+    def __str__(self) -> str:
+        gone = [f"  - {line}" for line in self.expected if line not in self.actual]
+        new = [f"  + {line}" for line in self.actual if line not in self.expected]
+        order = [] if gone or new else ["  the same, in another order or number"]
+        return "\n".join([f"step {self.step}, {self.stage}:", *gone, *new, *order])
+
+
+@dataclass(frozen=True)
+class ReplayReport:
+    """What a loop replay found.
+
+    Attributes:
+        path: the episode's folder.
+        steps: how many steps were replayed.
+        withheld: how many of them began behind the parser, since their text holds no secrets.
+        differences: every difference, in order; the first one of a step ends that step.
+    """
+
+    path: Path
+    steps: int
+    withheld: int
+    differences: tuple[Difference, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Every step led to the recorded actions and events."""
+        return not self.differences
+
+    def __str__(self) -> str:
+        told = f"{self.path}: {self.steps} steps replayed"
+        if self.withheld:
+            told += f" ({self.withheld} from their actions on, their text was withheld)"
+        if self.ok:
+            return f"{told}, all the same"
+        lines = "\n".join(str(difference) for difference in self.differences)
+        return f"{told}, {len(self.differences)} different (- recorded, + now)\n{lines}"
+
+
+def replay(path: Path | str) -> ReplayReport:
+    """Replay an episode through parser, coordinate map and executor gestures.
+
+    Raises:
+        EpisodeError: the episode cannot be read.
+    """
+    episode = Episode.open(path)
+    rehearsal = Rehearsal()
+    found = tuple(
+        difference
+        for step in episode.steps
+        if (difference := _replay_step(step, episode.head.dialect, rehearsal)) is not None
+    )
+    withheld = sum(step.withheld > 0 for step in episode.steps)
+    return ReplayReport(episode.path, len(episode.steps), withheld, found)
+
+
+class _Different(Exception):
+    """Ends a step at its first difference."""
+
+    def __init__(self, stage: str, expected: tuple[str, ...], actual: tuple[str, ...]) -> None:
+        super().__init__(stage)
+        self.stage, self.expected, self.actual = stage, expected, actual
+
+
+def _replay_step(step: StepRecord, dialect: str, rehearsal: Rehearsal) -> Difference | None:
+    """The first difference of a step, None when there is none."""
+    try:
+        actions = _recorded(step) if step.withheld else _parsed(step, dialect)
+        _act(step, _mapped(step, actions), rehearsal)
+    except _Different as found:
+        return Difference(step.index, found.stage, found.expected, found.actual)
+    return None
+
+
+def _recorded(step: StepRecord) -> tuple[Action, ...]:
+    """The recorded actions; their own JSON form is checked on the way."""
+    try:
+        return tuple(codec.from_dict(action) for action in step.actions)
+    except codec.CodecError as error:
+        raise _Different("parser", _lines(step.actions), (f"error: {error}",)) from error
+
+
+def _parsed(step: StepRecord, dialect: str) -> tuple[Action, ...]:
+    """What the parser makes of the text now, which must be what it made of it then."""
+    if step.error is None:
+        expected = (f"thought: {step.thought}", *_lines(step.actions))
+    else:
+        expected = ("not a step",)
+    try:
+        parsed: Step | None = parse(step.text, dialect)
+    except DialectError as error:
+        parsed, reason = None, f" ({error})"
+    if parsed is None:
+        actual: tuple[str, ...] = ("not a step",)
+        if expected != actual:
+            raise _Different("parser", expected, (actual[0] + reason,))
+        return ()
+    actual = (f"thought: {parsed.thought}", *_lines(map(codec.to_dict, parsed.actions)))
+    if actual != expected:
+        raise _Different("parser", expected, actual)
+    return parsed.actions
+
+
+def _mapped(step: StepRecord, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    """The actions in screen pixels, as far as they were handed to the executor."""
+    mapped: list[Action] = []
+    expected = _lines(step.screen_actions)
+    try:
+        for action in actions[: len(step.screen_actions)]:
+            mapped.append(on_points(action, step.map.restore().to_screen))
+    except GeometryError as error:
+        actual = (*_lines(map(codec.to_dict, mapped)), f"error: {error}")
+        raise _Different("map", expected, actual) from error
+    actual = _lines(map(codec.to_dict, mapped))
+    if actual != expected:
+        raise _Different("map", expected, actual)
+    return tuple(mapped)
+
+
+def _act(step: StepRecord, actions: tuple[Action, ...], rehearsal: Rehearsal) -> None:
+    """Play what was performed then; what was refused had its reason on the screen of that day."""
+    for action, receipt in zip(actions, step.receipts, strict=False):
+        if receipt.outcome == Outcome.FAILED:
+            rehearsal.release()
+        if receipt.events is None:
+            continue
+        try:
+            actual = rehearsal.perform(action)
+        except Refusal as refusal:
+            actual = (f"refused: {refusal}",)
+        if actual != receipt.events:
+            raise _Different("events", receipt.events, actual)
+
+
+def _lines(actions: Any) -> tuple[str, ...]:
+    """Actions in their JSON form, one per line."""
+    return tuple(_line(action) for action in actions)
+
+
+def _line(action: Json) -> str:
+    rest = {name: value for name, value in action.items() if name != "type"}
+    return f"{action.get('type')} {json.dumps(rest, ensure_ascii=False)}"
