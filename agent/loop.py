@@ -1,0 +1,262 @@
+"""The agent: observe -> decide -> guard -> act -> record, step by step until the run is over.
+
+`Agent.run` reads from top to bottom, and the core of `Agent.step` is one line. Whatever is out of
+the ordinary is an exception that carries what there is to tell:
+
+    RunEnded     the run is over: finished, stopped, too many steps ...; carries the ending
+    Unfit        a decision cannot be carried out; carries what the model is told before the next
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+from actions.backends.base import BackendError
+from actions.executor import Executor, Stopped
+from actions.receipt import Outcome, Receipt
+from actions.space import Action, CallUser, Finished, on_points
+from agent.episodes.errors import EpisodeError
+from agent.episodes.format import End, Ending
+from agent.episodes.writer import EpisodeWriter
+from agent.policies.base import Decision, Observation, Policy, PolicyError, Turn
+from agent.repetition import Repetition
+from agent.run import (
+    Listener,
+    Patience,
+    RunEnded,
+    RunResult,
+    Silent,
+    StepReport,
+    Task,
+    Unfit,
+)
+from vision.capture import CaptureError, Eyes
+from vision.frame import Frame
+from vision.geometry import GeometryError
+
+
+@dataclass
+class _Draft:
+    """The step that is under way: filled in as it goes, recorded however it ends."""
+
+    frame: Frame
+    began: float = field(default_factory=time.perf_counter)
+    decision: Decision | None = None
+    actions: list[Action] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class Agent:
+    """Works on one task with one policy, one screen, one pair of hands and one record.
+
+    Policy and eyes stay the caller's to close; when the run is over the executor is stopped and the
+    record closed, so an agent runs once. Not thread-safe, except `stop`.
+
+    Attributes:
+        deciding: whether the policy is being asked at this moment.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        executor: Executor,
+        eyes: Eyes,
+        recorder: EpisodeWriter,
+        listener: Listener | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self._policy = policy
+        self._executor = executor
+        self._eyes = eyes
+        self._recorder = recorder
+        self._listener = listener or Silent()
+        self._patience = patience or Patience()
+        self._task = Task("")
+        self._history: list[Turn] = []
+        self._draft: _Draft | None = None
+        self._repetition = Repetition()
+        self._unfit = 0
+        self._stopped = threading.Event()
+        self.deciding = False
+
+    def run(self, task: Task) -> RunResult:
+        """Work until the task is over, and say why it is.
+
+        Errors of the screen, the policy and the record end the run as `FAILED`; others are passed
+        on. In either case what was recorded stays readable and nothing stays pressed.
+        """
+        self._task = task
+        self._listener.started(task.instruction)
+        try:
+            while True:
+                self.step()
+        except RunEnded as ended:
+            end = ended
+        except (PolicyError, BackendError, CaptureError, EpisodeError) as error:
+            end = RunEnded(End.FAILED, str(error))
+        except BaseException as error:
+            self._finish(RunEnded(End.FAILED, f"{type(error).__name__}: {error}"))
+            raise
+        return self._finish(end)
+
+    def step(self) -> None:
+        """One step; it is handed to the record before the next one begins, whatever happens in it.
+
+        Raises:
+            RunEnded: this was the last step.
+        """
+        try:
+            self.act(self.decide(self.observe()))
+            self._unfit = 0
+        except Unfit as unfit:
+            self._forgive(str(unfit))
+        finally:
+            self.record()
+
+    def observe(self) -> Observation:
+        """Look, unless the run is over.
+
+        Raises:
+            RunEnded: stopped, done, or too many steps.
+        """
+        self._check()
+        if len(self._history) >= self._task.max_steps:
+            raise RunEnded(End.TRUNCATED, f"not done after {self._task.max_steps} steps")
+        self._draft = _Draft(self._eyes.grab())
+        return Observation(self._task.instruction, self._draft.frame, tuple(self._history))
+
+    def decide(self, observation: Observation) -> Decision:
+        """Ask the policy.
+
+        Raises:
+            Unfit: the answer could not be read.
+            RunEnded: the agent goes in circles.
+        """
+        self.deciding = True
+        try:
+            decision = self._policy.decide(observation)
+        finally:
+            self.deciding = False
+        self._now.decision = decision
+        if decision.step is None:
+            raise Unfit(f"Your answer could not be read: {decision.error}")
+        self._watch_for_circles(observation.frame, decision.step.actions)
+        return decision
+
+    def act(self, decision: Decision) -> None:
+        """Carry out the decision, action by action, as long as each one goes through.
+
+        The step before is on the disk by then, so an effect never outlives its record.
+
+        Raises:
+            Unfit: a point is outside the model's coordinates.
+            RunEnded: the last action ends the run, or the environment does.
+        """
+        assert decision.step is not None, "decide() lets only readable decisions through"
+        self._recorder.wait()
+        for action in decision.step.actions:
+            self._check()
+            match action:
+                case Finished(text):
+                    raise RunEnded(End.FINISHED, text)
+                case CallUser(text):
+                    raise RunEnded(End.CALL_USER, text)
+            receipt = self._perform(_on_screen(action, decision))
+            if receipt.outcome in (Outcome.REFUSED, Outcome.FAILED):
+                return
+        self._check()
+
+    def record(self) -> None:
+        """Hand the step to the recorder; a step without a decision leaves nothing to record."""
+        draft, self._draft = self._draft, None
+        if draft is None or draft.decision is None:
+            return
+        spent = (time.perf_counter() - draft.began) * 1000
+        self._recorder.append(draft.frame, draft.decision, draft.actions, draft.receipts)
+        feedback = "\n".join(_told(draft))
+        self._history.append(Turn(draft.frame, draft.decision.text, feedback))
+        actions, receipts = tuple(draft.actions), tuple(draft.receipts)
+        number = len(self._history)
+        self._listener.stepped(
+            StepReport(number, draft.frame, draft.decision, actions, receipts, feedback, spent)
+        )
+
+    def stop(self) -> None:
+        """End the run before its next action and release everything now. Any thread; repeatable."""
+        self._stopped.set()
+        self._executor.stop()
+
+    @property
+    def _now(self) -> _Draft:
+        assert self._draft is not None, "observe() begins a step"
+        return self._draft
+
+    def _check(self) -> None:
+        """Leave the run when somebody stopped it or the environment is done."""
+        if self._stopped.is_set():
+            raise RunEnded(End.STOPPED, "stopped by its user")
+        if self._task.done():
+            raise RunEnded(End.DONE)
+
+    def _perform(self, action: Action) -> Receipt:
+        """One action in screen pixels; the picture of the step only holds for the first one."""
+        seen = None if self._now.actions else self._now.frame
+        self._now.actions.append(action)
+        try:
+            receipt = self._executor.perform(action, seen)
+        except Stopped as stopped:
+            self._now.receipts.append(stopped.receipt)
+            raise RunEnded(End.STOPPED, str(stopped)) from stopped
+        self._now.receipts.append(receipt)
+        return receipt
+
+    def _watch_for_circles(self, frame: Frame, actions: tuple[Action, ...]) -> None:
+        times = self._repetition.count(frame, actions)
+        if times >= self._patience.stuck:
+            raise RunEnded(End.FAILED, f"stuck: the same action {times} times in vain")
+        if times >= self._patience.warn:
+            self._now.notes.append(
+                f"You chose this {times} times on the same screen. Do something else."
+            )
+
+    def _forgive(self, why: str) -> None:
+        """Tell the model what was wrong, but not for ever."""
+        self._now.notes.append(why)
+        self._unfit += 1
+        if self._unfit >= self._patience.unfit:
+            raise RunEnded(End.FAILED, f"{self._unfit} unusable answers in a row: {why}")
+
+    def _finish(self, end: RunEnded) -> RunResult:
+        """Release everything and close the record, whatever else fails meanwhile."""
+        self._executor.stop("the run is over")
+        outcome, message, reward = end.outcome, end.message, None
+        try:
+            with self._recorder:  # closes it even when the reward cannot be had
+                reward = self._task.reward()
+                self._recorder.close(Ending(outcome, message, reward))
+        except EpisodeError as error:
+            outcome, message = End.FAILED, str(error)
+        result = RunResult(outcome, len(self._history), message, reward)
+        self._listener.ended(result)
+        return result
+
+
+def _on_screen(action: Action, decision: Decision) -> Action:
+    """The action in screen pixels."""
+    try:
+        return on_points(action, decision.map.to_screen)
+    except GeometryError as error:
+        raise Unfit(f"{error}; give coordinates inside the picture") from error
+
+
+def _told(draft: _Draft) -> list[str]:
+    """What the model is told about a step: only what it did not expect."""
+    trouble = [
+        f"{type(receipt.action).__name__}: {receipt.outcome.replace('_', ' ')}. {receipt.message}"
+        for receipt in draft.receipts
+        if receipt.outcome is not Outcome.CONFIRMED
+    ]
+    return [line.strip() for line in trouble] + draft.notes

@@ -1,0 +1,129 @@
+"""The live view of a run: one line per step, and what is going on now."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from enum import StrEnum
+from typing import Any
+
+from rich.console import Console
+from rich.status import Status
+from rich.text import Text
+
+from actions.codec import NAMES
+from actions.receipt import Outcome, Receipt
+from actions.space import Action
+from agent.episodes.format import End
+from agent.episodes.withhold import Withhold, nothing
+from agent.run import RunResult, StepReport
+from vision.geometry import Point
+
+_RECEIPT_STYLES = {
+    Outcome.CONFIRMED: "green",
+    Outcome.NO_VISIBLE_EFFECT: "yellow",
+    Outcome.REFUSED: "red",
+    Outcome.FAILED: "red",
+}
+_GOOD = (End.FINISHED, End.DONE)
+
+
+class TerminalView:
+    """Shows a run on a terminal; elsewhere (a pipe, a log file) it prints plain lines.
+
+    Args:
+        console: where to write; None means standard output.
+        withhold: takes secrets out of every text.
+    """
+
+    def __init__(self, console: Console | None = None, withhold: Withhold = nothing) -> None:
+        self._console = console or Console(highlight=False)
+        self._withhold = withhold
+        self._status: Status | None = None
+
+    def started(self, instruction: str) -> None:
+        """Name the task."""
+        self._line(Text.assemble(("task  ", "bold"), self._clean(instruction)))
+        if self._console.is_terminal:
+            self._status = self._console.status("step 1 ...")
+            self._status.start()
+
+    def stepped(self, step: StepReport) -> None:
+        """One line: number, thought, actions, receipts, milliseconds."""
+        self._line(self._describe(step))
+        if self._status is not None:
+            self._status.update(f"step {step.number + 1} ...")
+
+    def ended(self, result: RunResult) -> None:
+        """How the run went."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+        style = "bold green" if result.outcome in _GOOD else "bold yellow"
+        steps = f"{result.steps} step" + ("" if result.steps == 1 else "s")
+        line = Text.assemble((result.outcome.replace("_", " "), style), f"  after {steps}")
+        if result.message:
+            line.append(f": {self._clean(result.message)}")
+        self._line(line)
+
+    def _describe(self, step: StepReport) -> Text:
+        parsed = step.decision.step
+        line = Text(f"{step.number:>4}  ")
+        if parsed is None:
+            line.append(f"unreadable: {self._clean(step.decision.error or '')}", "red")
+        else:
+            if parsed.thought:
+                line.append(f"{self._clean(parsed.thought)}  ", "dim")
+            shown = step.actions or parsed.actions
+            words = " ".join(describe(action, self._withhold) for action in shown)
+            line.append(one_line(words), "bold")
+        for receipt in step.receipts:
+            line.append("  ").append(*self._receipt(receipt))
+        return line.append(f"  {step.total_ms:.0f} ms", "dim")
+
+    def _receipt(self, receipt: Receipt) -> tuple[str, str]:
+        words = receipt.outcome.replace("_", " ")
+        if receipt.message and receipt.outcome is not Outcome.CONFIRMED:
+            words += f": {self._clean(receipt.message)}"
+        return words, _RECEIPT_STYLES[receipt.outcome]
+
+    def _clean(self, text: str) -> str:
+        return one_line(self._withhold(text))
+
+    def _line(self, text: Text) -> None:
+        """Print one line; a terminal cuts it at its width, a file takes it whole."""
+        if self._console.is_terminal:
+            self._console.print(text, no_wrap=True, overflow="ellipsis")
+        else:
+            self._console.print(text, soft_wrap=True)
+
+
+def describe(action: Action, withhold: Withhold = nothing) -> str:
+    """An action in a few words, such as `click (120, 45)`; only what is not the default."""
+    told = [
+        _value(value, withhold)
+        for field in fields(action)
+        if (value := getattr(action, field.name)) != field.default
+    ]
+    return " ".join([NAMES[type(action)], *told])
+
+
+def one_line(text: str) -> str:
+    """Text that is safe on a terminal: one line, no control characters."""
+    joined = " ".join(text.split())
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in joined
+    )
+
+
+def _value(value: Any, withhold: Withhold) -> str:
+    match value:
+        case Point(x, y):
+            return f"({x:g}, {y:g})"
+        case StrEnum():
+            return value.value
+        case str():
+            return repr(withhold(value))
+        case tuple():
+            return "+".join(map(str, value))
+        case _:
+            return f"{value}"
