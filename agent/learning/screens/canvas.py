@@ -22,16 +22,14 @@ class Canvas:
         width: pixels.
         height: pixels.
         background: colour of the page.
-        fringes: draw text with the colour fringes of LCD antialiasing.
     """
 
-    def __init__(self, width: int, height: int, background: Color, fringes: bool = False) -> None:
+    def __init__(self, width: int, height: int, background: Color) -> None:
         self.width = width
         self.height = height
         self.elements: list[Element] = []
         self._image = Image.new("RGB", (width, height), background)
         self.draw = ImageDraw.Draw(self._image)
-        self._fringes = fringes
         self._chars: list[str] = []
         self._centers: list[tuple[float, float]] = []
 
@@ -44,7 +42,7 @@ class Canvas:
         """Write one line; x, y is its top left corner. Gives the line's box."""
         x, y = round(x), round(y)
         offsets = face.offsets(text)
-        self._ink(x, y, text, face, color)
+        self._ink(x, y, text, offsets, face, color)
         middle = y + face.line / 2
         for char, left, right in zip(text, offsets, offsets[1:], strict=False):
             center = Point(x + (left + right) / 2, middle)
@@ -81,25 +79,18 @@ class Canvas:
         centers = np.array([self._centers[k] for k in order], dtype=np.float32).reshape(-1, 2)
         return Glyphs("".join(self._chars[k] for k in order), centers)
 
-    def _ink(self, x: int, y: int, text: str, face: Face, color: Color) -> None:
-        self.draw.fontmode = face.mode
-        if self._fringes and text:
-            self._fringed(x, y, text, face, color)
-        else:
-            self.draw.text((x, y), text, fill=color, font=face.font)
-
-    def _fringed(self, x: int, y: int, text: str, face: Face, color: Color) -> None:
-        """Each channel sees the glyphs a third of a pixel further to the right."""
-        width, height = round(face.width(text)) + 4, face.line + 2
-        mask = Image.new("L", (width, height))
-        ImageDraw.Draw(mask).text((2, 0), text, fill=255, font=face.font)
-        ink = np.asarray(mask, dtype=np.float32) / 255
-        cover = np.stack(
-            [(2 * ink + np.roll(ink, 1, 1)) / 3, ink, (2 * ink + np.roll(ink, -1, 1)) / 3], axis=2
-        )
-        area = (x - 2, y, x - 2 + width, y + height)
-        below = np.asarray(self._image.crop(area), dtype=np.float32)
-        mixed = below + (np.array(color, dtype=np.float32) - below) * cover
+    def _ink(
+        self, x: int, y: int, text: str, offsets: Sequence[float], face: Face, color: Color
+    ) -> None:
+        """Blend a line of text whose top left corner is at x, y."""
+        cover = face.coverage(text, offsets)
+        left, top = x - face.margin, y - face.margin
+        if cover.shape[2] == 1:
+            self._image.paste(color, (left, top), Image.fromarray(cover[:, :, 0]))
+            return
+        area = (left, top, left + cover.shape[1], top + cover.shape[0])
+        below = np.asarray(self._image.crop(area), dtype=np.int16)
+        mixed = below + (np.array(color, dtype=np.int16) - below) * (cover / np.float32(255))
         self._image.paste(Image.fromarray(mixed.astype(np.uint8)), area[:2])
 
 

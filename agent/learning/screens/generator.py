@@ -48,7 +48,7 @@ class ScreenGenerator:
         width, height = round(self._size.width), round(self._size.height)
         web = rng.random() < 0.5
         theme = random_theme(rng, self._split, plain=web and rng.random() < 0.7)
-        canvas = Canvas(width, height, theme.page, theme.fringes)
+        canvas = Canvas(width, height, theme.page)
         kit = Kit(rng, theme, canvas, Vocabulary(rng, self._split))
         head = Box(0, 0, width, 50 if rng.random() < 0.8 else rng.randint(30, 60)) if web else None
         top = head.bottom if head else 0

@@ -6,7 +6,7 @@ import colorsys
 import random
 from dataclasses import dataclass
 
-from agent.learning.screens.fonts import Face, face, families, installed
+from agent.learning.screens.fonts import Face, Hinting, face, families, installed
 
 Color = tuple[int, int, int]
 
@@ -36,6 +36,13 @@ CONFUSABLE = (
 """Colour names that people would not always tell apart; one screen uses one of each set."""
 
 
+HINTINGS = (
+    (Hinting.LIGHT, Hinting.FULL, Hinting.NONE, Hinting.MONO, Hinting.LCD),
+    (0.6, 0.14, 0.08, 0.06, 0.12),
+)
+"""Ways to draw text and how often each is used."""
+
+
 @dataclass(frozen=True)
 class Theme:
     """The look of one screen.
@@ -60,7 +67,6 @@ class Theme:
         italic: its italic style.
         control_face: face of buttons.
         field_face: face of inputs.
-        fringes: whether text has colour fringes as on an LCD.
     """
 
     page: Color
@@ -82,7 +88,6 @@ class Theme:
     italic: Face
     control_face: Face
     field_face: Face
-    fringes: bool
 
 
 def hsv(hue: float, saturation: float, value: float) -> Color:
@@ -154,7 +159,7 @@ def random_theme(rng: random.Random, split: str, plain: bool) -> Theme:
     names = families(split)
     main = "Liberation Sans" if plain and "Liberation Sans" in names else rng.choice(names)
     size = 10 if plain and rng.random() < 0.8 else rng.choice((9, 10, 10, 11, 12, 13, 14, 16))
-    mode = "1" if rng.random() < 0.12 else "L"
+    mode = rng.choices(*HINTINGS)[0]
     files = installed()[main]
     weight = 1 if not plain and rng.random() < 0.1 else 0
     other = files if rng.random() < 0.8 else installed()[rng.choice(names)]
@@ -168,6 +173,5 @@ def random_theme(rng: random.Random, split: str, plain: bool) -> Theme:
         italic=face(files[2], size, mode),
         control_face=face(other[weight], large, mode),
         field_face=face(other[0], rng.choice((size, large)), mode),
-        fringes=mode == "L" and rng.random() < 0.15,
         **_colors(rng, plain),
     )
