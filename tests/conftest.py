@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from agent.environments.display import VirtualDisplay
+
+# A busy machine is no reason to fail.
+settings.register_profile("eyehand", deadline=None)
+settings.load_profile("eyehand")
 
 
 @pytest.fixture(scope="session")

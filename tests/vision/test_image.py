@@ -79,7 +79,7 @@ def test_common_screens_get_kimi_vls_grid(
     assert result.map.image == resized
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     width=st.integers(1, 300),
     height=st.integers(1, 300),
