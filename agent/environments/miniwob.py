@@ -18,8 +18,12 @@ from typing import TypeVar
 from playwright.sync_api import Page
 from Xlib.display import Display
 
+from actions.executor import Executor
+from actions.space import ENDING, Action
+from agent.environments.base import Environment, Transition
 from agent.environments.browser import Browser
 from agent.environments.display import VirtualDisplay
+from agent.policies.base import Observation
 from vision.capture import Screen
 from vision.geometry import Box, Point, Size
 
@@ -131,13 +135,14 @@ class MiniWob:
             BrowserError: the browser has died.
         """
         url = task_page(self.task).as_uri()
-        self._pointer.screen().root.warp_pointer(int(PARKED.x), int(PARKED.y))
-        self._pointer.sync()
 
         def start(page: Page) -> str:
             page.goto(url)
             return str(page.evaluate(_START, seed))
 
+        self._browser.call(lambda page: page.goto("about:blank"))  # nothing to hover over
+        self._pointer.screen().root.warp_pointer(int(PARKED.x), int(PARKED.y))
+        self._pointer.sync()
         instruction = self._browser.call(start)
         self._settle()
         return instruction
@@ -171,6 +176,42 @@ class MiniWob:
             after = self.screen.grab().digest
             if after != before:
                 before, still_since = after, time.monotonic()
+
+
+class MiniWobEnvironment(Environment):
+    """The task that a `MiniWob` shows, as something to act in with real mouse and keyboard.
+
+    World and executor stay the caller's to close; the executor must act on the world's display.
+    """
+
+    def __init__(self, world: MiniWob, executor: Executor) -> None:
+        self._world = world
+        self._executor = executor
+        self._instruction = ""
+
+    def reset(self, seed: int) -> Observation:
+        """Show a fresh episode.
+
+        Raises:
+            TaskError: the world's task does not exist.
+            BrowserError: the browser has died.
+        """
+        self._instruction = self._world.reset(seed)
+        return self._look()
+
+    def step(self, action: Action) -> Transition:
+        """Act once; the page ends the episode, or the action does (`Finished`, `CallUser`).
+
+        Raises:
+            BrowserError: the browser has died.
+        """
+        self._executor.perform(action)
+        verdict = self._world.reward()
+        over = verdict.done or isinstance(action, ENDING)
+        return Transition(self._look(), verdict.raw, terminated=over)
+
+    def _look(self) -> Observation:
+        return Observation(self._instruction, self._world.screen.grab())
 
 
 def tasks() -> tuple[str, ...]:

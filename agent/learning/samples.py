@@ -29,6 +29,17 @@ from vision.geometry import Box
 
 Centers = npt.NDArray[np.float32]
 
+# What a damaged archive can trip over: its format, its numbers, or its own checksums.
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
+
 
 class ShardError(ValueError):
     """A shard cannot be written or read; the message names the file and the fix."""
@@ -149,13 +160,14 @@ def shard_digest(path: Path) -> str:
 def _load(path: Path, only: tuple[str, ...] | None = None) -> tuple[dict[str, Any], bytes]:
     """The arrays of a shard, and its stated digest."""
     names = only or ("pixels", "centers", "labels", "sha256")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in names}
-    except (zipfile.BadZipFile, EOFError, KeyError, ValueError, zlib.error) as error:
-        raise ShardError(
-            f"{path}: cut short or no shard; delete it and write it again ({error})"
-        ) from error
+    with path.open("rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in names}
+        except _UNREADABLE as error:
+            raise ShardError(
+                f"{path}: cut short or no shard; delete it and write it again ({error})"
+            ) from error
     return arrays, arrays.pop("sha256").tobytes()
 
 

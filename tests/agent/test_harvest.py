@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from actions.backends.x11 import X11Backend
+from actions.space import Button, CallUser, Click
+from agent.environments.miniwob import AREA, MiniWob, TaskError, tasks
+from agent.learning.harvest import FIRST_EVALUATION_SEED, HELD_OUT, HarvestError, harvest, sample
+from agent.learning.samples import read_shard, shard_digest
+
+ONE_CLICK = (
+    "buy-ticket",
+    "click-button",
+    "click-dialog",
+    "click-dialog-2",
+    "click-link",
+    "click-shape",
+    "click-tab",
+    "click-test",
+    "click-test-2",
+    "click-test-transfer",
+    "click-widget",
+    "count-shape",
+    "count-sides",
+    "focus-text",
+    "focus-text-2",
+    "grid-coordinate",
+    "identify-shape",
+)
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[MiniWob]:
+    with MiniWob() as shared:
+        yield shared
+
+
+@pytest.mark.parametrize("task", ONE_CLICK)
+def test_the_label_solves_the_task(world: MiniWob, task: str) -> None:
+    world.task = task
+    own = sample(world, 7).questions[0]
+    assert isinstance(own.action, Click)
+    assert own.instruction == world.reset(7)
+    with X11Backend(world.display.name) as backend:
+        backend.move(own.action.point)
+        backend.button_down(Button.LEFT)
+        backend.button_up(Button.LEFT)
+    deadline = time.monotonic() + 10
+    while not world.reward().done and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert world.reward().raw == 1
+
+
+@pytest.mark.parametrize("task", ["click-widget", "click-tab", "email-inbox", "click-shape"])
+def test_every_label_lies_on_the_screen(world: MiniWob, task: str) -> None:
+    world.task = task
+    found = sample(world, 3)
+    assert len(found.questions) > 2
+    for question in found.questions:
+        if isinstance(question.action, Click):
+            assert question.box is not None
+            assert question.box.contains(question.action.point)
+            assert AREA.left <= question.box.left < question.box.right <= AREA.right
+            assert AREA.top <= question.box.top < question.box.bottom <= AREA.bottom
+        else:
+            assert question.action == CallUser()
+            assert question.box is None
+
+
+@pytest.mark.parametrize("task", ["click-widget", "click-button", "click-dialog-2", "login-user"])
+def test_every_glyph_is_ink(world: MiniWob, task: str) -> None:
+    world.task = task
+    found = sample(world, 5)
+    assert found.glyphs.chars.startswith(world.reset(5)[:5])
+    for x, y in found.glyphs.centers:
+        patch = found.pixels[int(y) - 5 : int(y) + 6, int(x) - 2 : int(x) + 3]
+        assert np.ptp(patch.astype(int), axis=(0, 1)).max() > 40
+
+
+def test_text_in_fields_is_found_too(world: MiniWob) -> None:
+    world.task = "click-widget"
+    values = world.reset(2), world.inspect(lambda page: page.input_value("[data-type=text]"))
+    assert values[1] in sample(world, 2).glyphs.chars
+
+
+def test_shards_are_kept_and_repeatable(tmp_path: Path) -> None:
+    seeds = range(40, 42)
+    (path,) = harvest(["click-test-2"], seeds, tmp_path)
+    digest, written = shard_digest(path), path.stat().st_mtime_ns
+    assert [*harvest(["click-test-2"], seeds, tmp_path)] == [path]
+    assert path.stat().st_mtime_ns == written
+    path.unlink()
+    assert [*harvest(["click-test-2"], seeds, tmp_path)] == [path]
+    assert shard_digest(path) == digest
+    assert len(read_shard(path)) == 2
+
+
+def test_held_out_tasks_are_never_harvested(tmp_path: Path) -> None:
+    assert set(tasks()) >= HELD_OUT
+    assert len(HELD_OUT) == 12
+    for task in HELD_OUT:
+        with pytest.raises(HarvestError, match=task):
+            next(harvest([task], range(1), tmp_path))
+
+
+def test_evaluation_seeds_are_never_harvested(tmp_path: Path) -> None:
+    with pytest.raises(HarvestError, match="seeds < 1000000000"):
+        next(harvest(["click-test"], range(5, FIRST_EVALUATION_SEED + 1), tmp_path))
+
+
+def test_an_unknown_task_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match="click-nothing"):
+        next(harvest(["click-nothing"], range(1), tmp_path))
