@@ -129,11 +129,7 @@ class OpenAIPolicy(Policy):
 
     def _chat(self, observation: Observation) -> tuple[Message, ...]:
         profile, task = self.profile, observation.instruction
-        opening = tuple(
-            Message(message.role, tuple(_fill(part, task) for part in message.parts))
-            for message in profile.opening
-        )
-        closing = profile.closing.replace("{instruction}", task)
+        opening, closing = profile.opened(task), profile.closed(task)
         return messages(observation, opening, closing, profile.window, profile.remember)
 
     def _wire(self, message: Message) -> Any:
@@ -210,11 +206,6 @@ def _fix(error: openai.APIStatusError) -> str:
         429: "wait, or raise the server's rate limit",
     }
     return fixes.get(error.status_code, "see the server's log")
-
-
-def _fill(part: str | Frame, instruction: str) -> str | Frame:
-    """Put the task in its place; braces in the task itself mean nothing."""
-    return part.replace("{instruction}", instruction) if isinstance(part, str) else part
 
 
 def _usage(reply: Any) -> Usage:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from actions.dialects import find
 from agent.memory import Remember, Window, verbatim
 from agent.policies.chat import Message, Role
+from vision.frame import Frame
 from vision.geometry import Size
 from vision.smart_resize import FACTOR, smart_resize
 
@@ -44,6 +45,17 @@ class Profile:
     remember: Remember = verbatim
     max_tokens: int = 1000
 
+    def opened(self, instruction: str) -> tuple[Message, ...]:
+        """The first messages with the task in its place; braces in the task mean nothing."""
+        return tuple(
+            Message(m.role, tuple(_filled(part, instruction) for part in m.parts))
+            for m in self.opening
+        )
+
+    def closed(self, instruction: str) -> str:
+        """The words after the current picture, with the task in its place."""
+        return self.closing.replace("{instruction}", instruction)
+
     def picture_size(self, size: Size) -> Size:
         """Whole (width, height) in which a screenshot of this size is sent.
 
@@ -56,6 +68,10 @@ class Profile:
     def extent(self, picture: Size) -> Size:
         """The model's coordinate of the far corner of a picture that was sent in this size."""
         return find(self.dialect).extent or picture
+
+
+def _filled(part: str | Frame, instruction: str) -> str | Frame:
+    return part.replace("{instruction}", instruction) if isinstance(part, str) else part
 
 
 _UITARS_ACTIONS_BOX = r"""

@@ -1,0 +1,125 @@
+"""Models that run in this process: the embedded one, and Kimi-VL from a checkpoint folder."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from hashlib import file_digest, sha256
+from pathlib import Path
+
+import torch
+
+from actions.dialects import ParseError, parse
+from agent.model import checkpoint, preprocessor, prompt
+from agent.model.checkpoint import CheckpointError
+from agent.model.config import ConfigError
+from agent.model.engine import Engine, Generation, Picture
+from agent.model.tokenizer import Tokenizer, TokenizerError
+from agent.policies.base import Decision, Observation, Policy, PolicyError
+from agent.policies.engine_chat import ChatPolicy, EngineChat, explained, timing_of, usage_of
+from agent.policies.profiles import profile_named
+from vision.image import KIMI_VL, Prepared, prepare
+
+EMBEDDED = Path(__file__).parent.parent / "model" / "embedded"
+"""The model that ships with Eyehand."""
+
+LONGEST_INSTRUCTION = 2000
+"""Characters; the embedded model was trained on instructions far shorter than this."""
+
+
+class EmbeddedPolicy(Policy):
+    """The embedded model: one screenshot and one instruction -> one action; it keeps no history.
+
+    Args:
+        engine: a network with a pointing head.
+        directory: where its weights lie.
+    """
+
+    def __init__(self, engine: Engine, directory: Path) -> None:
+        self.engine = engine
+        self._directory = directory
+
+    def decide(self, observation: Observation) -> Decision:
+        """Look, point, write."""
+        began = time.perf_counter()
+        with explained():
+            prepared = prepare(observation.frame, KIMI_VL)
+            made = self._generate(observation, prepared)
+        text = self.engine.tokenizer.decode(made.ids)
+        timing = timing_of(made, began)
+        decision = Decision(
+            text, prepared.map, confidence=made.confidence, usage=usage_of(made), timing=timing
+        )
+        try:
+            return replace(decision, step=parse(text, "uitars"))
+        except ParseError as error:
+            return replace(decision, error=str(error))
+
+    def describe(self) -> dict[str, str]:
+        """Name and weight hash."""
+        return {"policy": "embedded", **weights(self._directory)}
+
+    def _generate(self, observation: Observation, prepared: Prepared) -> Generation:
+        tokenizer = self.engine.tokenizer
+        rows, columns = prepared.grid_hw
+        instruction = " ".join(observation.instruction.split())
+        if len(instruction) > LONGEST_INSTRUCTION:
+            raise PolicyError(
+                f"the embedded model takes instructions of up to {LONGEST_INSTRUCTION} characters, "
+                f"actually: {len(instruction)}; shorten it or use a larger model"
+            )
+        ids = prompt.screen_ids(tokenizer, rows * columns // 4)
+        ids += prompt.instruction_ids(tokenizer, instruction)
+        picture = Picture(prepared, observation.frame.digest)
+        limit = observation.max_tokens or 256
+        return self.engine.generate(ids, [picture], limit, [tokenizer.special(prompt.END)])
+
+
+def load_engine(directory: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Engine:
+    """The network and tokenizer of a checkpoint folder.
+
+    Raises:
+        PolicyError: the folder holds no usable checkpoint; the message says why.
+    """
+    if not directory.is_dir():
+        raise PolicyError(
+            f"no model in {directory}: train one with `eyehand train pointing`, or name a "
+            "Kimi-VL checkpoint folder with --model"
+        )
+    try:
+        network = checkpoint.load(directory, device, dtype)
+        return Engine(network, Tokenizer.load(directory))
+    except (CheckpointError, ConfigError, TokenizerError) as error:
+        raise PolicyError(str(error)) from error
+
+
+def local_policy(directory: Path | None = None, device: str = "cpu") -> EmbeddedPolicy | ChatPolicy:
+    """The policy for a checkpoint folder; None means the embedded model.
+
+    Raises:
+        PolicyError: the folder holds no usable checkpoint; the message says why.
+    """
+    directory = directory or EMBEDDED
+    engine = load_engine(directory, device, _dtype(directory))
+    if engine.model.pointer is not None:
+        return EmbeddedPolicy(engine, directory)
+    try:
+        image = preprocessor.load(directory)
+    except preprocessor.PreprocessorError as error:
+        raise PolicyError(str(error)) from error
+    return ChatPolicy(EngineChat(engine, image), profile_named("kimi"), weights(directory))
+
+
+def weights(directory: Path) -> dict[str, str]:
+    """The model's name and a SHA-256 (hex) over its weight files, for the episode's manifest."""
+    digest = sha256()
+    for file in sorted(directory.glob("*.safetensors")):
+        with file.open("rb") as opened:
+            digest.update(file_digest(opened, "sha256").digest())
+    return {"model": directory.name, "weights": digest.hexdigest()}
+
+
+def _dtype(directory: Path) -> torch.dtype:
+    """The embedded model is small enough for fp32; Kimi-VL's 16 B parameters are not."""
+    size = sum(file.stat().st_size for file in directory.glob("*.safetensors"))
+    return torch.float32 if size < 2**30 else torch.bfloat16
