@@ -54,9 +54,6 @@ class Agent:
 
     Policy and eyes stay the caller's to close; when the run is over the executor is stopped and the
     record closed, so an agent runs once. Not thread-safe, except `stop`.
-
-    Attributes:
-        deciding: whether the policy is being asked at this moment.
     """
 
     def __init__(
@@ -80,7 +77,7 @@ class Agent:
         self._repetition = Repetition()
         self._unfit = 0
         self._stopped = threading.Event()
-        self.deciding = False
+        self._deciding = False
 
     def run(self, task: Task) -> RunResult:
         """Work until the task is over, and say why it is.
@@ -135,11 +132,11 @@ class Agent:
             Unfit: the answer could not be read.
             RunEnded: the agent goes in circles.
         """
-        self.deciding = True
+        self._deciding = True
         try:
             decision = self._policy.decide(observation)
         finally:
-            self.deciding = False
+            self._deciding = False
         self._now.decision = decision
         if decision.step is None:
             raise Unfit(f"Your answer could not be read: {decision.error}")
@@ -189,6 +186,17 @@ class Agent:
         self._stopped.set()
         self._executor.stop()
 
+    def interrupt(self) -> None:
+        """`stop` for a signal handler in the thread of the run; does not wait for a decision.
+
+        Raises:
+            RunEnded: the policy was being asked; the run leaves it at once.
+        """
+        # Not in this thread: it may hold the very lock that releasing needs.
+        threading.Thread(target=self.stop, name="stop").start()
+        if self._deciding:
+            raise _stopped()
+
     @property
     def _now(self) -> _Draft:
         assert self._draft is not None, "observe() begins a step"
@@ -197,7 +205,7 @@ class Agent:
     def _check(self) -> None:
         """Leave the run when somebody stopped it or the environment is done."""
         if self._stopped.is_set():
-            raise RunEnded(End.STOPPED, "stopped by its user")
+            raise _stopped()
         if self._task.done():
             raise RunEnded(End.DONE)
 
@@ -242,6 +250,10 @@ class Agent:
         result = RunResult(outcome, len(self._history), message, reward)
         self._listener.ended(result)
         return result
+
+
+def _stopped() -> RunEnded:
+    return RunEnded(End.STOPPED, "stopped by its user")
 
 
 def _on_screen(action: Action, decision: Decision) -> Action:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end a run in order: stop, release, close the record."""
+"""SIGINT and SIGTERM end things in order instead of leaving keys pressed and programs running."""
 
 from __future__ import annotations
 
@@ -7,22 +7,31 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Inside, the signals call `stop`; afterwards they do what they did before.
+def on_signals(react: Callable[[], None]) -> Iterator[None]:
+    """Inside, both signals call `react` in the main thread, which alone may enter.
 
-    Only the main thread may enter (Python delivers signals to it alone).
+    Afterwards they do what they did before.
     """
 
     def handle(_number: int, _frame: FrameType | None) -> None:
-        stop()
+        react()
 
-    before = {number: signal.signal(number, handle) for number in SIGNALS}
+    before = {number: signal.signal(number, handle) for number in _SIGNALS}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def keyboard_interrupt() -> None:
+    """React as Ctrl-C does by default: unwind, and close everything on the way.
+
+    Raises:
+        KeyboardInterrupt: always.
+    """
+    raise KeyboardInterrupt

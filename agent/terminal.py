@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields
 from enum import StrEnum
 from typing import Any
@@ -10,10 +11,11 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from actions.codec import NAMES
+from actions.codec import NAMES, from_dict
 from actions.receipt import Outcome, Receipt
 from actions.space import Action
-from agent.episodes.format import End
+from agent.episodes.format import End, StepRecord
+from agent.episodes.reader import Episode
 from agent.episodes.withhold import Withhold, nothing
 from agent.run import RunResult, StepReport
 from vision.geometry import Point
@@ -107,12 +109,37 @@ def describe(action: Action, withhold: Withhold = nothing) -> str:
     return " ".join([NAMES[type(action)], *told])
 
 
+def tell(episode: Episode) -> Iterator[str]:
+    """A recorded episode as plain lines: the task, one line per step, how it ended."""
+    yield f"task  {one_line(episode.head.instruction)}"
+    yield from map(_recorded, episode.steps)
+    if episode.outcome is None:
+        yield "not closed: it was broken off, or is being recorded"
+    else:
+        reward = episode.outcome.reward
+        judged = "" if reward is None else f", reward {reward:g}"
+        message = one_line(episode.outcome.message)
+        yield f"{episode.outcome.end}{judged}" + (f": {message}" if message else "")
+
+
 def one_line(text: str) -> str:
     """Text that is safe on a terminal: one line, no control characters."""
     joined = " ".join(text.split())
     return "".join(
         letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in joined
     )
+
+
+def _recorded(step: StepRecord) -> str:
+    if step.error is not None:
+        words = [f"unreadable: {one_line(step.error)}"]
+    else:
+        actions = step.screen_actions or step.actions
+        done = " ".join(describe(from_dict(action)) for action in actions)
+        words = [one_line(step.thought), one_line(done)]
+    words += [receipt.outcome.replace("_", " ") for receipt in step.receipts]
+    shown = "  ".join(word for word in words if word)
+    return f"{step.index + 1:>4}  {shown}  {step.timing.total_ms:.0f} ms"
 
 
 def _value(value: Any, withhold: Withhold) -> str:

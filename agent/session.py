@@ -1,0 +1,52 @@
+"""One recorded run on a display: the parts of an agent put together and taken apart again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from actions.backends.base import Backend
+from actions.executor import Executor
+from agent.episodes.format import Head
+from agent.episodes.writer import EpisodeWriter
+from agent.loop import Agent
+from agent.policies.base import Policy
+from agent.run import Listener, RunResult, Task
+from agent.signals import on_signals
+from vision.capture import Screen
+
+
+def work(
+    task: Task,
+    policy: Policy,
+    screen: Screen,
+    backend: Backend,
+    episode: Path,
+    listener: Listener,
+    *,
+    attended: bool = False,
+) -> RunResult:
+    """Let an agent work on a task, in the main thread; signals stop it in order.
+
+    Args:
+        task: what to do.
+        policy: what decides; stays open.
+        screen: what it looks at; stays open.
+        backend: where its events go; stays open.
+        episode: a new folder for the record.
+        listener: is told how it goes.
+        attended: somebody sits in front of the display: a corner of it is the fail-safe.
+
+    Raises:
+        EpisodeError: the record cannot be begun.
+    """
+    about = policy.describe()
+    display = {
+        "box": list(screen.box),
+        "monitors": [list(monitor.box) for monitor in screen.monitors()],
+    }
+    dialect = about.get("dialect", "uitars")
+    executor = Executor(backend, screen, fail_safe=attended)
+    recorder = EpisodeWriter(episode, Head(task.instruction, dialect, display, about))
+    agent = Agent(policy, executor, screen, recorder, listener)
+    with on_signals(agent.interrupt):
+        return agent.run(task)
