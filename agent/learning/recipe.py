@@ -31,7 +31,7 @@ class Recipe:
         rate: peak learning rate.
         warmup: steps of linear warm-up.
         decay: the last share of the steps, during which the rate falls linearly to zero.
-        weight_decay: AdamW's, on matrices only.
+        weight_decay: of the hidden matrices.
         clip: largest gradient norm.
         questions: per screen.
         harvest_share: share of screens that come from harvested shards when there are any.

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from agent.learning.batch import Batch, collate
@@ -29,6 +30,9 @@ from agent.model.kimi_vl import KimiVL
 from agent.model.prompt import embedded_tokenizer
 
 Metrics = dict[str, float]
+
+NOT_HIDDEN = ("embed_tokens.weight", "lm_head.weight", "reader.proj.weight", "gate.weight")
+"""Matrices that are not maps between hidden states."""
 
 
 class TrainingError(RuntimeError):
@@ -72,7 +76,7 @@ class Trainer:
         self.model.initialize(self.recipe.seed)
         self.model.vision_tower.encoder.gradient_checkpointing = self.recipe.checkpointing
         self.model.language_model.model.gradient_checkpointing = self.recipe.checkpointing
-        self.optimizer = self._optimizer()
+        self.optimizers = self._optimizers()
         if (self.out / "state.json").is_file():
             self._resume()
 
@@ -116,8 +120,8 @@ class Trainer:
 
     def _train_step(self, batches: Iterator[Batch]) -> Metrics:
         recipe = self.recipe
-        for group in self.optimizer.param_groups:
-            group["lr"] = recipe.rate_at(self.step)
+        for optimizer in self.optimizers:
+            optimizer.param_groups[0]["lr"] = recipe.rate_at(self.step)
         total: Metrics = {}
         for _ in range(recipe.accumulate):
             with torch.autocast("cpu", torch.bfloat16):
@@ -132,8 +136,9 @@ class Trainer:
                 f"{self.out}: lower the rate and resume"
             )
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         return {**total, "rate": recipe.rate_at(self.step), "gradient": float(norm)}
 
     def _balance(self) -> None:
@@ -152,28 +157,35 @@ class Trainer:
         data = Batches(stream, self.step * recipe.accumulate, size)
         return iter(DataLoader(data, batch_size=None, num_workers=1, prefetch_factor=4))
 
-    def _optimizer(self) -> torch.optim.AdamW:
-        trained = [p for p in self.model.parameters() if p.requires_grad]
-        groups = [
-            {
-                "params": [p for p in trained if p.dim() >= 2],
-                "weight_decay": self.recipe.weight_decay,
-            },
-            {"params": [p for p in trained if p.dim() < 2], "weight_decay": 0.0},
-        ]
-        return torch.optim.AdamW(
-            groups, self.recipe.rate, (0.9, 0.98), weight_decay=self.recipe.weight_decay, fused=True
-        )
+    def _optimizers(self) -> tuple[torch.optim.Optimizer, ...]:
+        """Muon for hidden matrices, as Moonlight was trained (arXiv 2502.16982); AdamW for the rest.
 
-    def _names(self) -> dict[torch.nn.Parameter, str]:
+        Embeddings, output heads, kernels and vectors are AdamW's: orthogonal updates are meant for
+        maps between hidden states.
+        """
+        recipe = self.recipe
+        hidden: list[nn.Parameter] = []
+        other: list[nn.Parameter] = []
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad:
+                is_map = parameter.dim() == 2 and not name.endswith(NOT_HIDDEN)
+                (hidden if is_map else other).append(parameter)
+        muon = torch.optim.Muon(
+            hidden, recipe.rate, recipe.weight_decay, adjust_lr_fn="match_rms_adamw"
+        )
+        adam = torch.optim.AdamW(other, recipe.rate, (0.9, 0.98), weight_decay=0.0, fused=True)
+        return muon, adam
+
+    def _names(self) -> dict[Tensor, str]:
         return {parameter: name for name, parameter in self.model.named_parameters()}
 
-    def _moments(self) -> dict[str, torch.Tensor]:
+    def _moments(self) -> dict[str, Tensor]:
         """The optimiser's state, flat, by parameter name."""
         names = self._names()
         return {
             f"{names[parameter]}:{key}": value
-            for parameter, state in self.optimizer.state.items()
+            for optimizer in self.optimizers
+            for parameter, state in optimizer.state.items()
             for key, value in state.items()
         }
 
@@ -184,11 +196,15 @@ class Trainer:
             self.model.load_state_dict(weights)
         except RuntimeError as error:
             raise TrainingError(f"{self.out} holds another model: {error}") from error
-        saved = load_file(self.out / "optimizer.safetensors")
-        for parameter, name in self._names().items():
-            keys = [key for key in saved if key.startswith(f"{name}:")]
-            if keys:
-                self.optimizer.state[parameter] = {k.rsplit(":", 1)[1]: saved[k] for k in keys}
+        moments: dict[str, dict[str, Tensor]] = {}
+        for key, value in load_file(self.out / "optimizer.safetensors").items():
+            name, kind = key.rsplit(":", 1)
+            moments.setdefault(name, {})[kind] = value
+        names = self._names()
+        for optimizer in self.optimizers:
+            for parameter in optimizer.param_groups[0]["params"]:
+                if names[parameter] in moments:
+                    optimizer.state[parameter] = moments[names[parameter]]
         self.step = state["step"]
 
     def _log(self, metrics: Metrics) -> None:

@@ -90,20 +90,21 @@ class KimiVL(nn.Module):
 
     @torch.no_grad()
     def initialize(self, seed: int) -> None:
-        """Random weights that depend on the seed alone.
+        """Random weights for training from scratch: every layer keeps the size of its input.
 
-        Normal(0, 0.02), residual outputs scaled down by depth, norms at one, biases at zero.
+        Matrices and kernels get normal(0, 1 / sqrt(fan in)), residual outputs are scaled down by
+        depth, embeddings get normal(0, 1), positions normal(0, 0.2); vectors stay as they are.
         """
         generator = torch.Generator().manual_seed(seed)
-        depth = 2 * max(self.config.text.num_hidden_layers, self.config.vision.num_hidden_layers)
+        depth = self.config.text.num_hidden_layers + self.config.vision.num_hidden_layers
         for name, parameter in self.named_parameters():
-            if name.endswith(".bias"):
-                parameter.zero_()
             if parameter.dim() < 2:
                 continue
-            std = 0.02
-            if parameter.dim() == 4:  # convolutions keep the variance of their input
-                std = (2 / parameter[0].numel()) ** 0.5
-            elif name.endswith(("wo.weight", "fc1.weight", "o_proj.weight", "down_proj.weight")):
-                std = 0.02 / depth**0.5
+            std = parameter[0].numel() ** -0.5
+            if name.endswith(("wo.weight", "fc1.weight", "o_proj.weight", "down_proj.weight")):
+                std *= depth**-0.5
+            elif name.endswith("embed_tokens.weight"):
+                std = 1.0
+            elif name.endswith("pos_emb.weight"):
+                std = 0.2
             parameter.normal_(0, std, generator=generator)
