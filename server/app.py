@@ -1,15 +1,16 @@
 """The application: middleware, endpoints, and how it is served.
 
-Journal -> Guard -> BodyLimit -> endpoints -> ModelQueue -> Policy or ChatModel
+Journal -> Linger -> Guard -> BodyLimit -> endpoints -> ModelQueue -> Policy or ChatModel
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import Literal
 
@@ -22,6 +23,8 @@ from server import act, chat, errors
 from server.backend import Backend
 from server.body import BodyLimit
 from server.journal import Journal
+from server.linger import Linger
+from server.protocol import with_deadline
 from server.queue import ModelQueue
 from server.security import Guard
 from server.service import Service
@@ -68,6 +71,7 @@ def create_app(backend: Backend, settings: Settings, token: Token) -> FastAPI:
         responses={"default": {"model": errors.ErrorBody, "description": "What went wrong"}},
         middleware=[
             Middleware(Journal),
+            Middleware(Linger),
             Middleware(Guard, token=token, settings=settings),
             Middleware(BodyLimit, limits=settings.body),
         ],
@@ -115,6 +119,7 @@ def prepare(backend: Backend, settings: Settings, token: Token) -> uvicorn.Serve
     return uvicorn.Server(
         uvicorn.Config(
             create_app(backend, settings, token),
+            http=with_deadline(settings.head),
             ws="none",
             access_log=False,  # it writes the query, in which a client may have put its token
             log_level="warning",
@@ -131,12 +136,16 @@ def prepare(backend: Backend, settings: Settings, token: Token) -> uvicorn.Serve
 def serve(backend: Backend, settings: Settings, environ: Mapping[str, str] = os.environ) -> None:
     """Serve until SIGINT or SIGTERM; requests in flight are finished first.
 
+    For the main thread of a process that does nothing else.
+
     Raises:
         SettingsError: the address cannot be bound, or the token is too weak.
     """
+    # uvicorn sends itself the signal again when it is done; it must not kill us before `finally`.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     token = Token.obtain(environ)
     try:
-        with bind(settings) as listener:
+        with bind(settings) as listener, suppress(KeyboardInterrupt):
             _announce(listener, settings, token)
             prepare(backend, settings, token).run(sockets=[listener])
     finally:

@@ -59,6 +59,7 @@ class Settings:
         queue: requests that may wait or run at once.
         instruction: most characters of an instruction.
         text: most characters of all texts of one request.
+        head: seconds in which the head of a request must have arrived.
         drain: seconds that running requests get to finish at shutdown.
         body: limits of request bodies.
         images: limits of screenshots.
@@ -73,6 +74,7 @@ class Settings:
     queue: int = 16
     instruction: int = 20_000
     text: int = 500_000
+    head: float = 10.0
     drain: int = 30
     body: BodyLimits = field(default_factory=BodyLimits)
     images: ImageLimits = field(default_factory=ImageLimits)

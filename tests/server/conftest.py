@@ -110,7 +110,7 @@ class Door:
         defaults = {"instruction": "press OK", "screenshot": picture(100, 80)}
         return self.http.post("/v1/act", json=defaults | body)
 
-    def chat(self, *messages: dict[str, Any], **more: Any) -> httpx.Response:
+    def chat(self, *messages: Any, **more: Any) -> httpx.Response:
         return self.http.post("/v1/chat/completions", json={"messages": list(messages)} | more)
 
 
@@ -191,12 +191,12 @@ def picture(width: int, height: int, form: str = "PNG") -> str:
     return data_url(encode(Image.new("RGB", (width, height), "teal"), form), form.lower())
 
 
-def shown(url: str) -> dict[str, Any]:
+def shown(url: str) -> Any:
     """A user message with one picture."""
     return {"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}
 
 
-def said(role: str, content: Any) -> dict[str, Any]:
+def said(role: str, content: Any) -> Any:
     return {"role": role, "content": content}
 
 

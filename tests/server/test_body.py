@@ -6,6 +6,7 @@ import contextlib
 import socket
 import time
 from collections.abc import Iterator
+from http.client import HTTPConnection
 
 import pytest
 
@@ -126,3 +127,34 @@ def test_thinking_longer_than_the_body_may_take_is_fine(open_door: Open) -> None
 
     door = open_door(ScriptedPolicy(slow), settings=SMALL)
     assert door.act().status_code == 200
+
+
+def test_a_refusal_reaches_a_client_that_sends_on(door: Door) -> None:
+    with socket.create_connection(("127.0.0.1", door.port), timeout=10) as wire:
+        start = head(door, "Content-Length: 5000000").replace(b"Bearer t", b"Bearer u")
+        wire.sendall(start + b"x" * 5_000_000)
+        received = bytearray()
+        while piece := wire.recv(65536):
+            received += piece
+    assert received.startswith(b"HTTP/1.1 401")
+
+
+@pytest.mark.parametrize("start", [b"", b"GET /v1/models HTTP/1.1\r\nHost: 127"])
+def test_a_head_that_never_ends_times_out(open_door: Open, start: bytes) -> None:
+    door = open_door(settings=Settings(port=0, head=0.3))
+    with socket.create_connection(("127.0.0.1", door.port), timeout=10) as wire:
+        wire.sendall(start)
+        assert wire.recv(1) == b""
+
+
+def test_an_idle_connection_outlives_the_time_for_a_head(open_door: Open) -> None:
+    door = open_door(settings=Settings(port=0, head=0.3))
+    wire = HTTPConnection("127.0.0.1", door.port, timeout=10)
+    wire.connect()
+    first = wire.sock
+    for _ in range(3):
+        wire.request("GET", "/healthz", headers={"Authorization": f"Bearer {TOKEN.secret}"})
+        assert wire.getresponse().read() == b'{"status":"ok"}'
+        time.sleep(0.5)
+    assert wire.sock is first
+    wire.close()

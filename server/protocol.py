@@ -1,0 +1,45 @@
+"""uvicorn's HTTP/1.1, with an end to the patience for a request's head."""
+
+from __future__ import annotations
+
+import asyncio
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+
+def with_deadline(seconds: float) -> type[H11Protocol]:
+    """A protocol class that closes connections whose request head takes longer than this.
+
+    uvicorn itself waits for ever for a client that connects and says nothing, or sends its headers
+    byte by byte; such clients need no token to fill the table of connections.
+    """
+
+    class Deadline(H11Protocol):
+        _timer: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._watch()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self._watch()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            self._stop()
+
+        def _watch(self) -> None:
+            """The timer runs while a head is incomplete; between requests keep-alive rules."""
+            if self.conn.their_state is not h11.IDLE:
+                self._stop()
+            elif self._timer is None:
+                self._timer = self.loop.call_later(seconds, self.transport.close)
+
+        def _stop(self) -> None:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    return Deadline
