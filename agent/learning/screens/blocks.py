@@ -157,6 +157,28 @@ def _captioned(kit: Kit, box: Box, caption: str) -> Box:
     return widgets.progress(kit, x, y, wide, caption)
 
 
+def lines(kit: Kit, box: Box) -> float:
+    """Lines of a few words, fields and buttons that follow each other as a browser flows them."""
+    face, y = kit.theme.body, box.top
+    for _ in range(kit.rng.randint(2, 6)):
+        if y + face.line + kit.px(10) > box.bottom:
+            break
+        kind, text = kit.rng.random(), " ".join(kit.words.sentence(3)).lower()
+        text = widgets.fitted(text, face, box.width)
+        if kind < 0.35:
+            y = widgets.label(kit, box.left, y, text).bottom
+        elif kind < 0.7:
+            caption = widgets.fitted(text, face, box.width * 0.5) if kit.chance(0.5) else ""
+            x = box.left
+            if caption:
+                x = round(widgets.label(kit, x, y + kit.px(3), caption + ":").right) + kit.px(3)
+            wide = min(kit.px(kit.rng.randint(40, 150)), box.right - x - 1)
+            y = widgets.field(kit, x, y, wide, caption=caption).bottom + kit.rng.choice((0, 1, 4))
+        else:
+            y = buttons(kit, box._replace(top=y)) + kit.rng.choice((0, 1, 4))
+    return y
+
+
 def areas(kit: Kit, box: Box) -> float:
     """A text area."""
     rows = kit.rng.randint(1, 3)
@@ -241,30 +263,3 @@ def picture(kit: Kit, box: Box) -> float:
     noise = kit.rng.randbytes(wide * tall * 3 if kit.chance(0.5) else 27)
     widgets.bitmap(kit, box.left, box.top, wide, tall, noise)
     return box.top + tall
-
-
-BLOCKS: tuple[tuple[Block, int], ...] = (
-    (paragraph, 5),
-    (heading, 2),
-    (buttons, 6),
-    (choices, 5),
-    (inputs, 5),
-    (form, 5),
-    (areas, 2),
-    (listing, 4),
-    (table, 3),
-    (toolbar, 3),
-    (picture, 1),
-)
-"""Blocks with how often each is used."""
-
-
-def stack(kit: Kit, box: Box, most: int = 6) -> float:
-    """Blocks below each other until the box is full."""
-    y = box.top
-    kinds, weights = zip(*BLOCKS, strict=True)
-    for block in kit.rng.choices(kinds, weights, k=kit.rng.randint(1, most)):
-        if box.bottom - y < kit.theme.body.line + kit.px(10):
-            break
-        y = round(block(kit, box._replace(top=y))) + kit.px(kit.rng.choice((2, 4, 6, 10)))
-    return y

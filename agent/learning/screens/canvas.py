@@ -28,6 +28,7 @@ class Canvas:
         self.width = width
         self.height = height
         self.elements: list[Element] = []
+        self.remains: list[Element] = []
         self._image = Image.new("RGB", (width, height), background)
         self.draw = ImageDraw.Draw(self._image)
         self._chars: list[str] = []
@@ -59,11 +60,30 @@ class Canvas:
         return element
 
     def cover(self, box: Box) -> None:
-        """Forget what a window drawn over `box` hides, and what it touches."""
+        """Forget what a window drawn over `box` hides, and what it touches.
+
+        What stays visible in part can no longer be asked for, but is kept in `remains`, because
+        it may still make a question ambiguous.
+        """
         kept = [index for index, at in enumerate(self._centers) if not _near(box, at)]
         self._chars = [self._chars[index] for index in kept]
         self._centers = [self._centers[index] for index in kept]
+        touched = [element for element in self.elements if _overlap(box, element.box)]
         self.elements = [element for element in self.elements if not _overlap(box, element.box)]
+        known = [*self.remains, *touched]
+        self.remains = [element for element in known if not _inside(element.box, box)]
+
+    def cursor(self, x: int, y: int) -> None:
+        """Draw a mouse pointer whose tip is at x, y; characters under it cannot be read."""
+        arrow = [(0, 0), (0, 12), (3, 9), (5, 14), (7, 13), (5, 8), (9, 8)]
+        self.draw.polygon([(x + dx, y + dy) for dx, dy in arrow], (255, 255, 255), (0, 0, 0))
+        kept = [
+            index
+            for index, (cx, cy) in enumerate(self._centers)
+            if not (x - 3 < cx < x + 9 and y - 4 < cy < y + 16)
+        ]
+        self._chars = [self._chars[index] for index in kept]
+        self._centers = [self._centers[index] for index in kept]
 
     def paste(self, picture: Image.Image, x: int, y: int) -> None:
         """Put an RGB picture with its top left corner at x, y."""
@@ -99,6 +119,15 @@ def _near(box: Box, at: Sequence[float]) -> bool:
     return (
         box.left - margin < at[0] < box.right + margin
         and box.top - margin < at[1] < box.bottom + margin
+    )
+
+
+def _inside(one: Box, other: Box) -> bool:
+    return (
+        other.left <= one.left
+        and other.top <= one.top
+        and one.right <= other.right
+        and one.bottom <= other.bottom
     )
 
 

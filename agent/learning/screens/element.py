@@ -15,9 +15,10 @@ class Element:
         kind: "button", "link", "checkbox", ...; the keys of `wording.NOUNS`.
         box: where a click counts, in screenshot pixels.
         label: its text, or "" when it has none.
-        caption: a text beside or above it that names it, or "".
+        caption: a text that tells it apart: beside or above it, or its row's name, or "".
         shape: name of its shape or icon, or "".
         color: name of its colour, or "".
+        size: "small", "large", or "" when size does not tell it apart.
         place: "dialog" for elements inside a dialog box, else "".
         anchor: where to click when that is not the middle of the box.
     """
@@ -28,6 +29,7 @@ class Element:
     caption: str = ""
     shape: str = ""
     color: str = ""
+    size: str = ""
     place: str = ""
     anchor: Point | None = None
 

@@ -5,17 +5,24 @@ from __future__ import annotations
 import random
 from typing import Literal
 
-from agent.learning.samples import Question, Sample
+from agent.learning.samples import Sample
 from agent.learning.screens import scenes
 from agent.learning.screens.canvas import Canvas
+from agent.learning.screens.header import draw_header
 from agent.learning.screens.kit import Kit
-from agent.learning.screens.theme import hsv, random_theme, readable
+from agent.learning.screens.questions import Questioner
+from agent.learning.screens.theme import random_theme
 from agent.learning.screens.vocabulary import Vocabulary
-from agent.learning.screens.wording import Questioner
 from vision.geometry import Box, Size
 
 MINIWOB = Size(160, 210)
 """The task area of MiniWoB++ in pixels."""
+
+WEB = 0.55
+"""Share of screens with an instruction at the top, as MiniWoB++ has."""
+
+CURSOR = 0.12
+"""Share of screens with a mouse pointer."""
 
 Split = Literal["train", "validation", "test"]
 
@@ -46,30 +53,15 @@ class ScreenGenerator:
         """The sample of this number: the same for the same seed, size, split and index."""
         rng = random.Random(f"{self._seed}/{self._split}/{index}")
         width, height = round(self._size.width), round(self._size.height)
-        web = rng.random() < 0.5
+        web = rng.random() < WEB
         theme = random_theme(rng, self._split, plain=web and rng.random() < 0.7)
         canvas = Canvas(width, height, theme.page)
         kit = Kit(rng, theme, canvas, Vocabulary(rng, self._split))
-        head = Box(0, 0, width, 50 if rng.random() < 0.8 else rng.randint(30, 60)) if web else None
-        top = head.bottom if head else 0
+        top = (50 if rng.random() < 0.8 else rng.randint(40, 60)) if web else 0
         scenes.draw(kit, Box(0, top, width, height))
         questions = Questioner(kit).ask(self._questions)
-        if head:
-            _header(kit, head, rng.choice(questions))
+        if top:
+            draw_header(kit, Box(0, 0, width, top), rng.choice(questions).instruction)
+        if kit.chance(CURSOR):
+            canvas.cursor(rng.randrange(width), rng.randrange(height))
         return Sample(canvas.pixels(), questions, canvas.glyphs())
-
-
-def _header(kit: Kit, box: Box, question: Question) -> None:
-    """The strip at the top that shows an instruction, yellow as MiniWoB's or another colour."""
-    yellow = (255, 255, 0)
-    fill = yellow if kit.chance(0.75) else hsv(kit.rng.random(), kit.rng.random(), 0.95)
-    kit.canvas.cover(box)
-    kit.canvas.draw.rectangle((0, 0, box.right - 1, box.bottom - 1), fill=fill)
-    x, y, face = 3.0, 3.0, kit.theme.body
-    for word in question.instruction.split(" "):
-        if x + face.width(word) > box.right - 2 and x > 3:
-            x, y = 3.0, y + face.line
-        if y + face.line > box.bottom + 2:
-            return
-        kit.canvas.text(x, y, word, face, readable(fill))
-        x += face.width(word + " ")

@@ -12,28 +12,47 @@ Color = tuple[int, int, int]
 
 PALETTE: dict[str, tuple[Color, ...]] = {
     "red": ((255, 0, 0), (220, 30, 30), (200, 0, 20)),
-    "green": ((0, 128, 0), (0, 200, 0), (40, 170, 60)),
-    "blue": ((0, 0, 255), (30, 80, 220), (20, 40, 180)),
+    "green": ((0, 128, 0), (40, 160, 60)),
+    "lime": ((0, 255, 0),),
+    "blue": ((0, 0, 255), (30, 80, 220)),
+    "navy": ((0, 0, 128),),
     "yellow": ((255, 255, 0), (245, 220, 20)),
+    "gold": ((255, 215, 0),),
     "orange": ((255, 165, 0), (250, 130, 10)),
     "purple": ((128, 0, 128), (140, 50, 180)),
-    "pink": ((255, 192, 203), (250, 120, 180)),
-    "black": ((0, 0, 0), (25, 25, 25)),
-    "white": ((255, 255, 255), (250, 250, 250)),
-    "grey": ((128, 128, 128), (150, 150, 150)),
-    "aqua": ((0, 255, 255), (30, 220, 230)),
+    "pink": ((255, 192, 203),),
     "magenta": ((255, 0, 255),),
+    "black": ((0, 0, 0), (20, 20, 20)),
+    "white": ((255, 255, 255), (250, 250, 250)),
+    "grey": ((128, 128, 128), (140, 140, 140)),
+    "silver": ((192, 192, 192),),
+    "aqua": ((0, 255, 255),),
+    "teal": ((0, 128, 128),),
+    "maroon": ((128, 0, 0),),
+    "olive": ((128, 128, 0),),
     "brown": ((139, 69, 19), (110, 60, 30)),
 }
 """Colours by the name that a question uses."""
 
-CONFUSABLE = (
-    frozenset({"purple", "magenta", "pink"}),
-    frozenset({"red", "orange", "brown"}),
-    frozenset({"yellow", "orange"}),
-    frozenset({"aqua", "blue"}),
-)
-"""Colour names that people would not always tell apart; one screen uses one of each set."""
+APART = 150
+"""Colours of one screen differ by at least this much, summed over the channels."""
+
+
+def distinct_colors(rng: random.Random, page: Color, page_too: bool = False) -> dict[str, Color]:
+    """Named colours that nobody would mix up with each other or, unless `page_too`, the page."""
+    chosen: dict[str, Color] = {}
+    taken = [] if page_too else [page]
+    for name in rng.sample(sorted(PALETTE), len(PALETTE)):
+        tint = rng.choice(PALETTE[name])
+        if all(distance(tint, other) >= APART for other in taken):
+            chosen[name] = tint
+            taken.append(tint)
+    return chosen
+
+
+def distance(one: Color, other: Color) -> int:
+    """How far two colours are apart, summed over the channels, 0..765."""
+    return sum(abs(a - b) for a, b in zip(one, other, strict=True))
 
 
 HINTINGS = (
@@ -112,6 +131,11 @@ def readable(background: Color) -> Color:
     return (0, 0, 0) if luminance(background) > 140 else (255, 255, 255)
 
 
+def resized(original: Face, size: int) -> Face:
+    """The same font at another size in pixels per em."""
+    return face(original.path, size, original.hinting)
+
+
 def _colors(rng: random.Random, plain: bool) -> dict[str, Color]:
     hue = rng.random()
     dark = not plain and rng.random() < 0.3
@@ -133,11 +157,13 @@ def _colors(rng: random.Random, plain: bool) -> dict[str, Color]:
     link = (0, 0, 238) if not dark else (130, 170, 255)
     if not plain and rng.random() < 0.5:
         link = hsv(rng.random(), 0.9, 0.6) if not dark else hsv(rng.random(), 0.4, 1)
+    line = mix(ink, page, rng.choice((0.2, 0.35, 0.55, 0.8)))
+    line = rng.choice(((118, 118, 118), (0, 0, 0), (197, 197, 197))) if plain else line
     return {
         "page": page,
         "ink": mix(ink, page, contrast),
         "faint": mix(ink, page, 0.5),
-        "line": mix(ink, page, rng.choice((0.2, 0.35, 0.55, 0.8))),
+        "line": line,
         "control": control,
         "control_ink": readable(control),
         "field": field,

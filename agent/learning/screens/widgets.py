@@ -35,7 +35,14 @@ def centered(kit: Kit, box: Box, text: str, face: Face, color: Color) -> None:
 
 
 def button(
-    kit: Kit, x: float, y: float, label: str, width: float = 0, height: float = 0, place: str = ""
+    kit: Kit,
+    x: float,
+    y: float,
+    label: str,
+    width: float = 0,
+    height: float = 0,
+    place: str = "",
+    caption: str = "",
 ) -> Box:
     """A push button; width and height 0 mean as large as the label needs."""
     theme, face = kit.theme, kit.theme.control_face
@@ -48,22 +55,26 @@ def button(
         fill = mix(theme.accent, theme.page, 0.9)
     frame(kit, box, fill, theme.line, theme.radius)
     ink = theme.control_ink if fill == theme.control else theme.accent_ink
+    if kit.chance(0.04):  # disabled
+        ink = mix(ink, fill, 0.4)
     top = box.top + (box.height - face.line * len(lines)) / 2
     for row, line in enumerate(lines):
         strip = Box(box.left, top + row * face.line, box.right, top + (row + 1) * face.line)
         centered(kit, strip, line, face, ink)
-    kit.canvas.add(Element("button", box, label.replace("\n", " "), place=place))
+    kit.canvas.add(Element("button", box, label.replace("\n", " "), caption, place=place))
     return box
 
 
-def link(kit: Kit, x: float, y: float, label: str, face: Face | None = None) -> Box:
+def link(
+    kit: Kit, x: float, y: float, label: str, face: Face | None = None, caption: str = ""
+) -> Box:
     """A link of one line."""
     theme = kit.theme
     box = kit.canvas.text(x, y, label, face or theme.body, theme.link)
     if theme.underline:
         base = box.bottom - max(1, round(theme.unit * 1.5))
         kit.canvas.draw.line((box.left, base, box.right - 1, base), fill=theme.link)
-    kit.canvas.add(Element("link", box, label))
+    kit.canvas.add(Element("link", box, label, caption))
     return box
 
 
@@ -118,6 +129,9 @@ def field(
     tall = face.line + 2 * kit.px(kit.rng.choice((2, 3, 4)))
     box = Box(x, y, x + round(width), y + tall)
     frame(kit, box, theme.field, _edge(kit), theme.radius)
+    if kit.chance(0.06):  # the input that has the focus
+        ring = Box(box.left - 1, box.top - 1, box.right + 1, box.bottom + 1)
+        frame(kit, ring, None, theme.accent, theme.radius)
     shown = fitted(content, face, width - 8)
     ink = mix(theme.field_ink, theme.field, 0.55) if hint else theme.field_ink
     kit.canvas.text(x + 3, y + (tall - face.line) / 2, shown, face, ink)
@@ -205,18 +219,36 @@ def spinner(kit: Kit, x: float, y: float, width: float, caption: str = "") -> Bo
     return box
 
 
-def icon(kit: Kit, x: float, y: float, name: str, side: int, boxed: bool = False) -> Box:
+def icon(
+    kit: Kit, x: float, y: float, name: str, side: int, boxed: bool = False, caption: str = ""
+) -> Box:
     """An icon of `side` pixels, as a button with a frame when `boxed`."""
     theme, pad = kit.theme, kit.px(3) if boxed else 1
     box = Box(x, y, x + side + 2 * pad, y + side + 2 * pad)
-    ink = theme.ink
+    ink = theme.faint if kit.chance(0.2) else theme.ink
     if boxed:
         frame(kit, box, theme.control, theme.line, theme.radius)
         ink = theme.control_ink
-    inner = Box(x + pad, y + pad, x + pad + side - 1, y + pad + side - 1)
-    ICONS[name](kit.canvas.draw, inner, ink, max(1, round(side / 9)))
-    kit.canvas.add(Element("icon", box, shape=name))
+    glyph(kit, Box(x + pad, y + pad, x + pad + side - 1, y + pad + side - 1), name, ink)
+    kit.canvas.add(Element("icon", box, caption=caption, shape=name))
     return box
+
+
+def glyph(kit: Kit, box: Box, name: str, color: Color) -> None:
+    """The strokes of an icon alone; the box's right and bottom edges are drawn on."""
+    ICONS[name](kit.canvas.draw, box, color, max(1, round(box.width / 9)))
+
+
+def triangle(kit: Kit, box: Box, color: Color, down: bool) -> None:
+    """The small arrow of a section or a tree: to the right, or down when open."""
+    left, top, right, bottom = box
+    cx, cy = box.center
+    points = (
+        [(left, top), (right, top), (cx, bottom)]
+        if down
+        else [(left, top), (right, cy), (left, bottom)]
+    )
+    kit.canvas.draw.polygon(points, fill=color)
 
 
 def progress(kit: Kit, x: float, y: float, width: float, caption: str = "") -> Box:
