@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 from typing import Annotated, Any
@@ -20,7 +21,7 @@ import typer
 from rich.progress import track
 
 from actions.space import CallUser, Click
-from agent.environments.miniwob import AREA, MiniWob
+from agent.environments.miniwob import AREA, MiniWob, task_page
 from agent.learning.samples import Glyphs, Question, Sample, write_shard
 from vision.geometry import Box, Point
 
@@ -149,16 +150,24 @@ def harvest(tasks: Sequence[str], seeds: range, folder: Path) -> Iterator[Path]:
         raise HarvestError(f"expected tasks to train on, actually held out: {', '.join(forbidden)}")
     if seeds and seeds[-1] >= FIRST_EVALUATION_SEED:
         raise HarvestError(f"expected seeds < {FIRST_EVALUATION_SEED}, actually up to {seeds[-1]}")
+    for task in tasks:
+        task_page(task)
     folder.mkdir(parents=True, exist_ok=True)
-    with MiniWob() as world:
+    with ExitStack() as held:
+        world: MiniWob | None = None  # no browser is started when nothing is missing
         for task in tasks:
             for first in seeds[::SHARD_SIZE]:
                 part = range(first, min(first + SHARD_SIZE, seeds.stop))
                 path = folder / f"{task}-{part.start:09d}-{len(part)}.npz"
                 if not path.exists():
-                    world.task = task
-                    write_shard(path, (sample(world, seed) for seed in part))
+                    world = world or held.enter_context(MiniWob())
+                    _write(path, world, task, part)
                 yield path
+
+
+def _write(path: Path, world: MiniWob, task: str, seeds: range) -> None:
+    world.task = task
+    write_shard(path, (sample(world, seed) for seed in seeds))
 
 
 def sample(world: MiniWob, seed: int) -> Sample:

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from actions.dialects import parse, render
+from actions.space import Click, Step
+from agent.environments.miniwob import TaskError
+from agent.episodes.format import End
+from agent.learning.evaluate import Rollout, Tally, evaluate, wilson
+from agent.policies.base import Decision, Observation, Policy
+from agent.policies.random import RandomPolicy
+from agent.policies.scripted import ScriptedPolicy
+from vision.frame import Frame
+from vision.geometry import Box, CoordinateMap, Point, Size
+
+
+class ButtonFinder(Policy):
+    """Clicks the middle of whatever is not white below the instruction: solves click-test."""
+
+    def decide(self, observation: Observation) -> Decision:
+        frame = observation.frame
+        rows, columns = np.nonzero((frame.pixels[52:] < 250).any(axis=2))
+        middle = Point(float(np.median(columns)), float(np.median(rows)) + 52)
+        space = CoordinateMap(frame.box, Size(frame.width, frame.height))
+        x, y = space.to_model(Point(int(middle.x), int(middle.y)))
+        step = Step("", (Click(Point(round(x), round(y))),))
+        return Decision(render(step), space, step)
+
+    def describe(self) -> dict[str, str]:
+        return {"policy": "button finder"}
+
+
+class Saboteur(ButtonFinder):
+    """Ends the browser before its first decisions, as a crash would."""
+
+    def __init__(self, times: int) -> None:
+        self._left = times
+
+    def decide(self, observation: Observation) -> Decision:
+        if self._left:
+            self._left -= 1
+            for pid in browsers(os.getpid()):
+                os.kill(pid, signal.SIGKILL)
+        return super().decide(observation)
+
+
+def browsers(parent: int) -> list[int]:
+    """Process ids of the Chromium main processes that descend from a process."""
+    found = []
+    for task in Path(f"/proc/{parent}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            command = Path(f"/proc/{child}/cmdline").read_bytes()
+            if b"chromium" in command and b"--type=" not in command:
+                found.append(child)
+            else:
+                found += browsers(child)
+    return found
+
+
+def rollout(solved: bool, steps: int = 2, milliseconds: float = 100.0) -> Rollout:
+    return Rollout("task", 1, float(solved), solved, steps, milliseconds, End.DONE)
+
+
+def test_a_policy_is_scored_next_to_random_clicks(tmp_path: Path) -> None:
+    told: list[Rollout] = []
+    table = evaluate(
+        ButtonFinder(),
+        ["click-test", "click-dialog"],
+        seeds=2,
+        max_steps=2,
+        random_seeds=1,
+        failures=tmp_path,
+        progress=told.append,
+    )
+    test, dialog = table.rows
+    assert (test.task, test.policy.solved, test.policy.rollouts) == ("click-test", 2, 2)
+    assert test.policy.steps == 1
+    assert test.random is not None
+    assert test.random.rollouts == 1
+    assert dialog.policy.solved == 0
+    assert table.mean == 0.5
+    assert tuple(told) == table.rollouts
+    kept = {path.name for path in tmp_path.iterdir()}
+    assert kept == {"click-dialog-1201539860", "click-dialog-1201539861"}
+    assert json.loads(json.dumps(table.to_json()))["rows"][0]["policy"]["solved"] == 2
+    console = Console(width=100, record=True, file=Path(os.devnull).open("w"))  # noqa: SIM115
+    console.print(table.to_rich())
+    console.file.close()
+    assert "100% (34%–100%)" in console.export_text()
+
+
+def test_only_the_page_says_what_is_solved() -> None:
+    policy = ScriptedPolicy(["Thought: Done.\nAction: finished()"])
+    table = evaluate(policy, ["click-test"], seeds=1, random_seeds=0)
+    (row,) = table.rows
+    assert (row.policy.solved, row.random) == (0, None)
+    assert table.rollouts[0].outcome == End.FINISHED
+
+
+def test_a_browser_that_dies_is_replaced_and_the_rollout_played_again() -> None:
+    table = evaluate(Saboteur(1), ["click-test"], seeds=2, max_steps=1, random_seeds=0)
+    assert [one.solved for one in table.rollouts] == [True, True]
+
+
+def test_a_rollout_that_breaks_twice_counts_as_failed() -> None:
+    table = evaluate(Saboteur(2), ["click-test"], seeds=2, max_steps=1, random_seeds=0)
+    broken, fine = table.rollouts
+    assert (broken.solved, broken.outcome, fine.solved) == (False, End.FAILED, True)
+    assert "died" in broken.message
+    assert table.rows[0].policy.rollouts == 2
+
+
+def test_an_unknown_task_is_named_before_anything_starts() -> None:
+    with pytest.raises(TaskError, match="click-nothing"):
+        evaluate(ButtonFinder(), ["click-test", "click-nothing"])
+
+
+def test_random_clicks_are_repeatable_and_read_as_text() -> None:
+    frame = Frame(np.zeros((210, 160, 3), np.uint8), Box(0, 0, 160, 210))
+    one, same, other = RandomPolicy(1), RandomPolicy(1), RandomPolicy(2)
+    seen = Observation("Click", frame)
+    decisions = [one.decide(seen) for _ in range(5)]
+    assert decisions == [same.decide(seen) for _ in range(5)]
+    assert decisions != [other.decide(seen) for _ in range(5)]
+    assert all(parse(decision.text) == decision.step for decision in decisions)
+    assert one.describe() == {"policy": "random clicks", "seed": "1"}
+
+
+def test_a_tally_counts_steps_and_time() -> None:
+    tally = Tally.of([rollout(True, 1, 100), rollout(False, 3, 500)])
+    assert (tally.rate, tally.steps, tally.step_ms) == (0.5, 2.0, 150.0)
+    assert str(tally) == "50% (9%–91%)"
+
+
+def test_a_tally_of_rollouts_without_steps() -> None:
+    assert Tally.of([rollout(False, 0, 0.0)]).step_ms == 0
+
+
+@pytest.mark.parametrize(
+    ("solved", "count", "low", "high"),
+    [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (90, 100, 0.8256, 0.9448)],
+)
+def test_known_intervals(solved: int, count: int, low: float, high: float) -> None:
+    assert wilson(solved, count) == pytest.approx((low, high), abs=1e-4)
+
+
+@given(st.integers(1, 1000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_an_interval_holds_the_rate_and_mirrors(trial: tuple[int, int]) -> None:
+    solved, count = trial
+    low, high = wilson(solved, count)
+    assert 0 <= low <= solved / count <= high <= 1
+    assert wilson(count - solved, count) == pytest.approx((1 - high, 1 - low))
