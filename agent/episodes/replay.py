@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from actions import codec
-from actions.dialects import DialectError, parse
+from actions.dialects import Dialect, DialectError, ParseError, find
 from actions.receipt import Outcome
 from actions.space import Action, Step, on_points
-from agent.episodes.format import Json, StepRecord
+from agent.episodes.errors import BrokenEpisode
+from agent.episodes.format import MANIFEST, Json, StepRecord
 from agent.episodes.reader import Episode
 from agent.episodes.rehearsal import Refusal, Rehearsal
 from vision.geometry import GeometryError
@@ -80,14 +81,18 @@ def replay(path: Path | str) -> ReplayReport:
     """Replay an episode through parser, coordinate map and executor gestures.
 
     Raises:
-        EpisodeError: the episode cannot be read.
+        EpisodeError: the episode cannot be read, or nobody knows its dialect.
     """
     episode = Episode.open(path)
+    try:
+        dialect = find(episode.head.dialect)
+    except DialectError as error:
+        raise BrokenEpisode(f"{episode.path / MANIFEST}: {error}") from error
     rehearsal = Rehearsal()
     found = tuple(
         difference
         for step in episode.steps
-        if (difference := _replay_step(step, episode.head.dialect, rehearsal)) is not None
+        if (difference := _replay_step(step, dialect, rehearsal)) is not None
     )
     withheld = sum(step.withheld > 0 for step in episode.steps)
     return ReplayReport(episode.path, len(episode.steps), withheld, found)
@@ -101,7 +106,7 @@ class _Different(Exception):
         self.stage, self.expected, self.actual = stage, expected, actual
 
 
-def _replay_step(step: StepRecord, dialect: str, rehearsal: Rehearsal) -> Difference | None:
+def _replay_step(step: StepRecord, dialect: Dialect, rehearsal: Rehearsal) -> Difference | None:
     """The first difference of a step, None when there is none."""
     try:
         actions = _recorded(step) if step.withheld else _parsed(step, dialect)
@@ -119,15 +124,15 @@ def _recorded(step: StepRecord) -> tuple[Action, ...]:
         raise _Different("parser", _lines(step.actions), (f"error: {error}",)) from error
 
 
-def _parsed(step: StepRecord, dialect: str) -> tuple[Action, ...]:
+def _parsed(step: StepRecord, dialect: Dialect) -> tuple[Action, ...]:
     """What the parser makes of the text now, which must be what it made of it then."""
     if step.error is None:
         expected = (f"thought: {step.thought}", *_lines(step.actions))
     else:
         expected = ("not a step",)
     try:
-        parsed: Step | None = parse(step.text, dialect)
-    except DialectError as error:
+        parsed: Step | None = dialect.parse(step.text)
+    except ParseError as error:
         parsed, reason = None, f" ({error})"
     if parsed is None:
         actual: tuple[str, ...] = ("not a step",)
@@ -177,5 +182,12 @@ def _lines(actions: Any) -> tuple[str, ...]:
 
 
 def _line(action: Json) -> str:
-    rest = {name: value for name, value in action.items() if name != "type"}
+    rest = {name: _plain(value) for name, value in action.items() if name != "type"}
     return f"{action.get('type')} {json.dumps(rest, ensure_ascii=False)}"
+
+
+def _plain(value: Any) -> Any:
+    """The same value, whole numbers as integers: 3 and 3.0 are one coordinate."""
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
