@@ -12,7 +12,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from agent.learning.batch import Batch, collate
 from agent.learning.losses import score
 from agent.learning.recipe import Recipe, embedded_config
 from agent.learning.stream import Stream, data_hash
+from agent.model.config import KimiVLConfig
 from agent.model.decoder import Router
 from agent.model.kimi_vl import KimiVL
 from agent.model.prompt import embedded_tokenizer
@@ -60,19 +61,21 @@ class Trainer:
         recipe: what to do.
         out: the run's folder.
         shards: harvested data, may be empty.
-        model: trained in place.
+        shape: of the network, that of the embedded model by default.
         step: optimiser steps done.
+        model: trained in place.
     """
 
     recipe: Recipe
     out: Path
     shards: tuple[Path, ...] = ()
+    shape: KimiVLConfig = field(default_factory=embedded_config)
     step: int = 0
 
     def __post_init__(self) -> None:
         """Build model and optimiser; continue from the folder if it has a checkpoint."""
         torch.manual_seed(self.recipe.seed)
-        self.model = KimiVL(embedded_config())
+        self.model = KimiVL(self.shape)
         self.model.initialize(self.recipe.seed)
         self.model.vision_tower.encoder.gradient_checkpointing = self.recipe.checkpointing
         self.model.language_model.model.gradient_checkpointing = self.recipe.checkpointing
@@ -109,7 +112,7 @@ class Trainer:
         save_file(self.model.state_dict(), partial / "model.safetensors")
         save_file(self._moments(), partial / "optimizer.safetensors")
         (partial / "config.json").write_text(json.dumps(self.model.config.to_json(), indent=1))
-        embedded_tokenizer().save(partial / "tokenizer.json")
+        embedded_tokenizer().save(partial)
         state = {
             "step": self.step, "recipe": self.recipe.to_json(), "data": data_hash(self.shards),
             "shards": len(self.shards),
@@ -158,7 +161,7 @@ class Trainer:
         return iter(DataLoader(data, batch_size=None, num_workers=1, prefetch_factor=4))
 
     def _optimizers(self) -> tuple[torch.optim.Optimizer, ...]:
-        """Muon for hidden matrices, as Moonlight was trained (arXiv 2502.16982); AdamW for the rest.
+        """Muon for hidden matrices, as Moonlight was trained (arXiv 2502.16982), else AdamW.
 
         Embeddings, output heads, kernels and vectors are AdamW's: orthogonal updates are meant for
         maps between hidden states.

@@ -141,6 +141,12 @@ class Engine:
         tensor = torch.tensor([list(ids)], device=self._weight.device)
         return self.model.hidden(tensor, visual, cache=self._cache)[0, -1]
 
+    def logits(self, state: Tensor) -> Tensor:
+        """(hidden,) -> (vocabulary,) in fp32; a placeholder cannot be written, only shown."""
+        logits = self.model.language_model.lm_head(state).float()
+        logits[self.model.config.media_placeholder_token_id] = float("-inf")
+        return logits
+
     def remember(self, ids: Sequence[int]) -> None:
         """Note what `feed` put into the cache after the prompt."""
         self._seen.extend(ids)
@@ -206,7 +212,7 @@ class _Writer:
     ) -> None:
         """Write until a stop token or the limit."""
         while len(self.ids) < limit and self._wanted:
-            token = choose(self.engine.model.language_model.lm_head(state).float())
+            token = choose(self.engine.logits(state))
             if token in stop:
                 self.stopped = True
                 return

@@ -20,7 +20,7 @@ def greedy(
     max_tokens: int = 64,
     stop: Collection[int] = (),
 ) -> list[int]:
-    """The most likely continuation, up to and including a stop token.
+    """The most likely continuation, up to and including a stop token; never a placeholder.
 
     Args:
         model: in eval mode.
@@ -32,6 +32,7 @@ def greedy(
     """
     written: list[int] = []
     while len(written) < max_tokens and not (written and written[-1] in stop):
-        logits = model(torch.tensor([[*ids, *written]]), patches, grids)
-        written.append(int(logits[0, -1].argmax()))
+        logits = model(torch.tensor([[*ids, *written]]), patches, grids)[0, -1]
+        logits[model.config.media_placeholder_token_id] = float("-inf")
+        written.append(int(logits.argmax()))
     return written

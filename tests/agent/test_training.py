@@ -1,0 +1,167 @@
+"""Training on real generated screens with a tiny network."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from actions.space import CallUser, Click
+from agent.learning.batch import IGNORE, collate, glyph_classes
+from agent.learning.losses import Weights, score
+from agent.learning.recipe import Recipe, RecipeError
+from agent.learning.samples import Glyphs, Question, Sample
+from agent.learning.stage import plot_curves
+from agent.learning.stream import Stream
+from agent.learning.train import Metrics, Trainer, TrainingError
+from agent.model.checkpoint import load
+from agent.model.pointer import PRINTABLE
+from agent.model.prompt import BOX_START, embedded_tokenizer
+from agent.model.tokenizer import Tokenizer
+from tests.agent.tiny import tiny_config
+from vision.geometry import Box, Point
+
+TOKENIZER = embedded_tokenizer()
+RECIPE = Recipe("test", steps=6, batch=2, questions=2, warmup=2)
+
+
+def a_sample(questions: int = 3) -> Sample:
+    import numpy as np
+
+    pixels = np.full((42, 56, 3), 200, np.uint8)
+    asked = [
+        Question("Click on OK", Click(Point(20, 20)), Box(14, 14, 42, 28)),
+        Question("Click on nothing", CallUser(), None),
+        Question("Click on the corner", Click(Point(55, 41)), Box(52, 40, 56, 42)),
+    ]
+    centers = np.array([[17.0, 20.0], [22.0, 20.0], [55.9, 41.9]], np.float32)
+    return Sample(pixels, tuple(asked[:questions]), Glyphs("OK.", centers))
+
+
+def trained(out: Path, steps: int, recipe: Recipe = RECIPE) -> list[Metrics]:
+    seen: list[Metrics] = []
+    trainer = Trainer(replace(recipe, steps=steps), out, shape=tiny_config())
+    trainer.run(lambda _, metrics: seen.append(dict(metrics)), save_every=3)
+    return seen
+
+
+def test_questions_do_not_see_each_other() -> None:
+    together, alone = collate([a_sample()], TOKENIZER), collate([a_sample(1)], TOKENIZER)
+    trainer = Trainer(RECIPE, Path("unused"), shape=tiny_config())
+    model = trainer.model.eval()
+    with torch.no_grad():
+        all_states = _states(model, together)
+        one_state = _states(model, alone)
+    length = one_state.shape[1]
+    torch.testing.assert_close(all_states[:, :length], one_state, rtol=1e-4, atol=1e-5)
+
+
+def _states(model, batch):  # type: ignore[no-untyped-def]
+    encoded = model.encode(batch.patches, batch.grids)
+    return model.hidden(batch.ids, encoded.tokens, batch.positions, batch.mask)
+
+
+def test_coordinates_are_left_to_the_pointer() -> None:
+    batch = collate([a_sample(1)], TOKENIZER)
+    labels = [int(label) for label in batch.labels[0] if label != IGNORE]
+    text = "".join(TOKENIZER.decode([label]) or f"<{label}>" for label in labels)
+    opening, end = TOKENIZER.special(BOX_START), TOKENIZER.special("<|im_end|>")
+    assert text == f"Action: click(start_box='<{opening}>')<{end}>"
+
+
+def test_targets_are_the_patches_of_the_box_with_weight_on_its_point() -> None:
+    batch = collate([a_sample()], TOKENIZER)
+    assert batch.point_rows.tolist() == [0, 0]
+    grid = batch.point_targets[0].view(batch.grids[0])
+    assert grid.nonzero().tolist() == [[1, 1], [1, 2]]
+    assert grid[1, 1] == 0.75
+    assert batch.point_patches.tolist() == [1 * 4 + 1, 2 * 4 + 3]
+    torch.testing.assert_close(batch.point_offsets[0], torch.tensor([6 / 14, 6 / 14]))
+    torch.testing.assert_close(batch.point_targets.sum(-1), torch.ones(2))
+
+
+def test_letters_are_filed_under_the_patch_of_their_centre() -> None:
+    classes = glyph_classes(a_sample().glyphs, (3, 4), slots=3)
+    o, k, dot = (PRINTABLE.index(char) + 1 for char in "OK.")
+    assert classes[1 * 4 + 1].tolist() == [o, k, 0]
+    assert classes[2 * 4 + 3].tolist() == [dot, 0, 0]
+    assert int((classes > 0).sum()) == 3
+
+
+def test_a_resumed_training_has_the_same_loss_curve(tmp_path: Path) -> None:
+    whole = trained(tmp_path / "whole", 6)
+    first = trained(tmp_path / "parts", 3, replace(RECIPE, decay=0.0))
+    second = trained(tmp_path / "parts", 6)
+    same = trained(tmp_path / "whole2", 3, replace(RECIPE, decay=0.0))
+    assert [m["loss"] for m in first] == [m["loss"] for m in same]
+    assert [m["loss"] for m in second] == [m["loss"] for m in whole[3:]]
+
+
+def test_the_loss_falls(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, steps=30, rate=3e-3, decay=0.0, seed=3)
+    losses = [m["text_loss"] for m in trained(tmp_path, 30, recipe)]
+    assert sum(losses[-5:]) < 0.5 * sum(losses[:5])
+
+
+def test_a_checkpoint_is_a_model_folder(tmp_path: Path) -> None:
+    trained(tmp_path, 3)
+    model = load(tmp_path)
+    assert model.config == tiny_config()
+    assert Tokenizer.load(tmp_path).vocab_size == TOKENIZER.vocab_size
+    state = json.loads((tmp_path / "state.json").read_text())
+    assert (state["step"], state["recipe"]["stage"]) == (3, "test")
+    plot_curves(tmp_path / "metrics.jsonl", tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_folder_with_another_model_is_refused(tmp_path: Path) -> None:
+    trained(tmp_path, 3)
+    with pytest.raises(TrainingError, match="holds another model"):
+        Trainer(RECIPE, tmp_path, shape=tiny_config(stem=False))
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_way_out(tmp_path: Path) -> None:
+    trainer = Trainer(RECIPE, tmp_path, shape=tiny_config())
+    with torch.no_grad():
+        trainer.model.language_model.lm_head.weight.fill_(float("nan"))
+    with pytest.raises(TrainingError, match=r"the loss is nan at step 0.*lower the rate"):
+        trainer.run(lambda *_: None)
+
+
+def test_gradient_checkpointing_changes_nothing_but_memory() -> None:
+    batch = collate([a_sample()], TOKENIZER)
+    gradients = []
+    for flag in (False, True):
+        trainer = Trainer(replace(RECIPE, checkpointing=flag), Path("unused"), shape=tiny_config())
+        score(trainer.model.train(), batch, Weights()).loss.backward()
+        gradients.append([p.grad for p in trainer.model.parameters() if p.grad is not None])
+    for plain, recomputed in zip(*gradients, strict=True):
+        torch.testing.assert_close(plain, recomputed)
+
+
+def test_the_stream_can_be_entered_anywhere() -> None:
+    stream = Stream(5, questions=2)
+    late = next(stream.batches(3, 2))
+    early = stream.batches(0, 2)
+    fourth = [next(early) for _ in range(4)][-1]
+    for one, other in zip(late, fourth, strict=True):
+        assert one.questions == other.questions
+        assert (one.pixels == other.pixels).all()
+
+
+def test_recipes_are_checked(tmp_path: Path) -> None:
+    assert Recipe.load("pointing").stage == "pointing"
+    file = tmp_path / "mine.toml"
+    file.write_text('stage = "mine"\nsteps = 3\nspeed = 9\n')
+    with pytest.raises(RecipeError, match="speed"):
+        Recipe.load(str(file))
+
+
+def test_the_rate_warms_up_stays_and_falls() -> None:
+    recipe = Recipe("test", steps=100, rate=1.0, warmup=10, decay=0.2)
+    assert recipe.rate_at(0) == pytest.approx(0.1)
+    assert recipe.rate_at(50) == 1.0
+    assert recipe.rate_at(90) == pytest.approx(0.5)

@@ -1,0 +1,48 @@
+"""A network small enough for a test, with random weights."""
+
+from __future__ import annotations
+
+from agent.model.config import KimiVLConfig, PointerConfig, TextConfig
+from agent.model.kimi_vl import KimiVL
+from agent.model.prompt import MEDIA, embedded_tokenizer
+from vision.moonvit import VisionConfig
+
+
+def tiny_config(pointing: bool = True, stem: bool = True) -> KimiVLConfig:
+    tokenizer = embedded_tokenizer()
+    return KimiVLConfig(
+        vision=VisionConfig(
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=48,
+            init_pos_emb_height=8,
+            init_pos_emb_width=8,
+            stem_channels=(4, 8) if stem else (),
+        ),
+        text=TextConfig(
+            vocab_size=tokenizer.vocab_size,
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=48,
+            moe_intermediate_size=24,
+            n_routed_experts=4,
+            n_shared_experts=1,
+            num_experts_per_tok=2,
+            kv_lora_rank=16,
+            qk_nope_head_dim=12,
+            qk_rope_head_dim=8,
+            v_head_dim=16,
+            rope_theta=10000.0,
+            max_position_embeddings=512,
+        ),
+        media_placeholder_token_id=tokenizer.special(MEDIA),
+        pointer=PointerConfig(size=16) if pointing else None,
+    )
+
+
+def tiny_model(seed: int = 0, pointing: bool = True, stem: bool = True) -> KimiVL:
+    model = KimiVL(tiny_config(pointing, stem))
+    model.initialize(seed)
+    return model.eval()
