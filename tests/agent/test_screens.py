@@ -1,16 +1,24 @@
+import random
+import re
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
 
 from actions.space import CallUser, Click
 from agent.learning.samples import Sample
 from agent.learning.screens import ScreenGenerator
-from agent.learning.screens.fonts import families
-from agent.learning.screens.vocabulary import of_split
+from agent.learning.screens.__main__ import main
+from agent.learning.screens.element import Element
+from agent.learning.screens.fonts import HELD_OUT, Face, Hinting, families, installed
+from agent.learning.screens.generator import SPLITS
+from agent.learning.screens.relations import direction
+from agent.learning.screens.vocabulary import Vocabulary, of_split, split_of
 from vision.geometry import Box, Point, Size
-
-SPLITS = ("train", "validation", "test")
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +81,50 @@ def test_every_glyph_has_ink_around_its_center(samples: list[Sample]) -> None:
             assert np.ptp(around.astype(int), axis=(0, 1)).max() > 20, char
 
 
+def inside(sample: Sample, box: Box) -> str:
+    """The characters whose centres lie in a box, in reading order."""
+    glyphs = zip(sample.glyphs.chars, sample.glyphs.centers, strict=True)
+    return "".join(char for char, (x, y) in glyphs if box.contains(Point(x, y)))
+
+
+def test_a_button_that_is_asked_for_bears_its_label(samples: list[Sample]) -> None:
+    asked = [
+        (match[1].replace(" ", "").lower(), inside(sample, question.box).lower())
+        for sample in samples
+        for question in sample.questions
+        if (match := re.match('Click the button labeled "(.+)".', question.instruction))
+        and question.box
+    ]
+    assert len(asked) > 5
+    # A mouse pointer may lie over one of them.
+    assert sum(label == shown for label, shown in asked) >= len(asked) - 1
+
+
+def test_an_absent_label_is_not_on_the_screen(samples: list[Sample]) -> None:
+    for sample in samples:
+        shown = inside(sample, Box(0, 60, 160, 210)).lower()
+        for question in sample.questions:
+            label = re.search('"(.+)"', question.instruction)
+            if (
+                question.box is None
+                and label
+                and len(label[1]) > 3
+                and "widget" not in label.string
+            ):
+                assert label[1].replace(" ", "").lower() not in shown
+
+
+def test_about_half_of_the_screens_show_one_of_their_instructions(samples: list[Sample]) -> None:
+    shown = [
+        any(
+            sample.glyphs.chars.startswith(question.instruction.replace(" ", "")[:12])
+            for question in sample.questions
+        )
+        for sample in samples
+    ]
+    assert 0.3 < np.mean(shown) < 0.8
+
+
 def test_splits_share_neither_words_nor_fonts() -> None:
     for kind in ("interface", "running", "names"):
         words = [set(of_split(kind, split)) for split in SPLITS]
@@ -80,6 +132,71 @@ def test_splits_share_neither_words_nor_fonts() -> None:
         assert not (words[0] & words[1] or words[0] & words[2] or words[1] & words[2])
     faces = [set(families(split)) for split in SPLITS]
     assert not (faces[0] & faces[1] or faces[0] & faces[2] or faces[1] & faces[2])
+    assert all(len(HELD_OUT[split]) >= 2 for split in SPLITS[1:])
+
+
+def test_every_word_that_is_drawn_belongs_to_its_split() -> None:
+    for split in SPLITS:
+        vocabulary = Vocabulary(random.Random(7), split)
+        for _ in range(300):
+            text = f"{vocabulary.label()} {vocabulary.running()} {vocabulary.name()}"
+            words = [word for word in text.split() if word.isalpha()]
+            assert {split_of(word) for word in words} <= {split}
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(120, 640), st.integers(120, 480), st.integers(0, 9999), st.sampled_from(SPLITS))
+def test_any_size_works(width: int, height: int, index: int, split: str) -> None:
+    sample = ScreenGenerator(2, Size(width, height), split).sample(index)
+    assert sample.pixels.shape == (height, width, 3)
+    boxes = [question.box for question in sample.questions if question.box]
+    assert all(box.right <= width and box.bottom <= height for box in boxes)
+
+
+def test_arguments_out_of_range_are_refused() -> None:
+    with pytest.raises(ValueError, match="split of train, validation, test, actually 'valid'"):
+        ScreenGenerator(0, split="valid")
+    with pytest.raises(ValueError, match="at least 120 pixels"):
+        ScreenGenerator(0, size=Size(100, 210))
+    with pytest.raises(ValueError, match="at least one question"):
+        ScreenGenerator(0, questions=0)
+
+
+def element(left: float, top: float) -> Element:
+    return Element("button", Box(left, top, left + 40, top + 20))
+
+
+def test_relations_name_the_nearest_neighbour_only() -> None:
+    anchor, near, far = element(0, 0), element(0, 30), element(0, 60)
+    assert direction(near, anchor, [near, far]) == "below"
+    assert direction(far, anchor, [near, far]) is None
+    assert direction(anchor, near, [anchor, far]) == "above"
+    assert direction(element(50, 0), anchor, [near]) == "right"
+    assert direction(element(-50, 5), anchor, [near]) == "left"
+    assert direction(element(60, 60), anchor, []) is None
+    assert direction(element(0, 400), anchor, []) is None
+
+
+def test_relations_refuse_two_neighbours_at_the_same_distance() -> None:
+    anchor = Element("heading", Box(0, 0, 100, 20))
+    left, right = element(0, 30), element(60, 32)
+    assert direction(left, anchor, [left, right]) is None
+
+
+@given(st.text(st.characters(codec="ascii", categories=["L", "N", "P"]), max_size=12))
+def test_the_pen_moves_right(text: str) -> None:
+    for hinting in Hinting:
+        face = Face(installed()["DejaVu Sans"][0], 11, hinting)
+        offsets = face.offsets(text)
+        assert len(offsets) == len(text) + 1
+        assert offsets == sorted(offsets)
+        assert face.coverage(text, offsets).shape[0] == face.line + 2 * face.margin
+
+
+def test_the_contact_sheet_is_a_picture(tmp_path: Path) -> None:
+    main(tmp_path / "sheet.png", count=3, columns=2)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width == 2 * (2 * 160 + 8)
 
 
 def test_a_screen_takes_milliseconds(capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,7 +25,7 @@ def main(
     columns: int = 8,
 ) -> None:
     """Write `count` screens as one picture."""
-    generator = ScreenGenerator(seed, Size(*size), split)  # type: ignore[arg-type]
+    generator = ScreenGenerator(seed, Size(*size), split)
     tiles = [_tile(generator.sample(first + index)) for index in range(count)]
     wide, tall = tiles[0].size
     rows = -(-count // columns)

@@ -27,7 +27,7 @@ def missing(kit: Kit, elements: Sequence[Element]) -> str:
 def _label(kit: Kit, elements: Sequence[Element]) -> str:
     """A label that is neither there nor part of one that is."""
     label = kit.words.label()
-    return _ask(kit, label) if _unseen(label, elements) else ""
+    return _ask(kit, label) if _unseen(label, kit) else ""
 
 
 def _near_miss(kit: Kit, elements: Sequence[Element]) -> str:
@@ -40,7 +40,7 @@ def _near_miss(kit: Kit, elements: Sequence[Element]) -> str:
         other = kit.rng.choice(ALPHABET)
         letters[place] = other.upper() if letters[place].isupper() else other
     label = "".join(letters)
-    return _ask(kit, label) if _unseen(label, elements) else ""
+    return _ask(kit, label) if _unseen(label, kit) else ""
 
 
 def _kind(kit: Kit, elements: Sequence[Element]) -> str:
@@ -96,6 +96,7 @@ def _ask(kit: Kit, label: str) -> str:
     return kit.rng.choice(forms).format(label=label, noun=noun)
 
 
-def _unseen(label: str, elements: Sequence[Element]) -> bool:
-    texts = [text.lower() for e in elements for text in (e.label, e.caption) if text]
-    return not any(label.lower() in text or text in label.lower() for text in texts)
+def _unseen(label: str, kit: Kit) -> bool:
+    """Whether a label is written nowhere on the screen, not even in part."""
+    texts = [text.lower() for text in kit.canvas.texts]
+    return not any(label.lower() in text or text in label.lower() for text in texts if text)

@@ -145,7 +145,9 @@ def axes(kit: Kit, box: Box) -> None:
     """Points at whole coordinates around the origin."""
     theme, reach = kit.theme, kit.rng.choice((2, 2, 3))
     step = (min(box.width, box.height) - kit.px(16)) / (2 * reach)
-    if step < theme.body.line + 2:
+    if step < 2 * theme.body.line:
+        reach, step = 2, (min(box.width, box.height) - kit.px(16)) / 4
+    if step < 2 * theme.body.line:
         return
     cx, cy = (round(place) for place in box.center)
     span = reach * step + kit.px(6)

@@ -16,7 +16,10 @@ from vision.geometry import Box, Point
 
 
 class Canvas:
-    """An RGB image of width x height pixels with a list of glyphs and of elements.
+    """An RGB image of width x height pixels that keeps what was put on it.
+
+    `elements` are what can be asked for, `remains` what is half hidden, `texts` every line of text
+    that was ever written.
 
     Args:
         width: pixels.
@@ -29,6 +32,7 @@ class Canvas:
         self.height = height
         self.elements: list[Element] = []
         self.remains: list[Element] = []
+        self.texts: list[str] = []
         self._image = Image.new("RGB", (width, height), background)
         self.draw = ImageDraw.Draw(self._image)
         self._chars: list[str] = []
@@ -43,6 +47,7 @@ class Canvas:
         """Write one line; x, y is its top left corner. Gives the line's box."""
         x, y = round(x), round(y)
         offsets = face.offsets(text)
+        self.texts.append(text)
         self._ink(x, y, text, offsets, face, color)
         middle = y + face.line / 2
         for char, left, right in zip(text, offsets, offsets[1:], strict=False):

@@ -117,8 +117,10 @@ class Face:
         self._face = freetype.Face(path)
         self._face.set_pixel_sizes(0, size)
         scale = size / self._face.units_per_EM
-        self.ascent = round(self._face.ascender * scale)
-        self.line = self.ascent + round(-self._face.descender * scale)
+        above, below = self._face.ascender, -self._face.descender
+        gap = round(max(0, self._face.height - above - below) * scale)
+        self.ascent = round(above * scale) + gap // 2
+        self.line = round(above * scale) + round(below * scale) + gap
         self.margin = size // 2 + 2
         self._channels = 3 if hinting is Hinting.LCD else 1
         self._glyphs: dict[tuple[str, int], _Glyph] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from typing import Literal
 
 from agent.learning.samples import Sample
 from agent.learning.screens import scenes
@@ -24,7 +23,10 @@ WEB = 0.55
 CURSOR = 0.12
 """Share of screens with a mouse pointer."""
 
-Split = Literal["train", "validation", "test"]
+SPLITS = ("train", "validation", "test")
+
+SMALLEST = 120
+"""Sides below this many pixels leave no room for a scene."""
 
 
 class ScreenGenerator:
@@ -33,17 +35,26 @@ class ScreenGenerator:
     Args:
         seed: another seed gives other screens.
         size: width and height of the screens in pixels.
-        split: screens of different splits share neither content words nor fonts.
-        questions: how many questions each screen has.
+        split: "train", "validation" or "test"; they share neither content words nor fonts.
+        questions: how many questions each screen has, at least one.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
 
     def __init__(
         self,
         seed: int,
         size: Size = MINIWOB,
-        split: Split = "train",
+        split: str = "train",
         questions: int = 6,
     ) -> None:
+        if split not in SPLITS:
+            raise ValueError(f"expected a split of {', '.join(SPLITS)}, actually {split!r}")
+        if min(size) < SMALLEST:
+            raise ValueError(f"expected sides of at least {SMALLEST} pixels, actually {size}")
+        if questions < 1:
+            raise ValueError(f"expected at least one question, actually {questions}")
         self._seed = seed
         self._size = size
         self._split = split

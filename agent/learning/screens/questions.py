@@ -17,6 +17,9 @@ from agent.learning.screens.relations import direction, in_a_row
 ABSENT = 0.1
 """Share of questions whose target is not on the screen."""
 
+LOWER = 0.1
+"""Share of labels that the instruction writes in lower case."""
+
 
 def bare(label: str) -> str:
     """A label as it is compared: without case and final punctuation."""
@@ -37,6 +40,7 @@ class Questioner:
         self._all = [*kit.canvas.elements, *kit.canvas.remains]
         self._kinds = Counter(element.kind for element in self._all)
         self._labels = Counter(bare(element.label) for element in self._all if element.label)
+        self._texts = Counter(bare(text) for text in kit.canvas.texts)
 
     def ask(self, count: int) -> tuple[Question, ...]:
         """`count` different questions; about one in ten has no answer."""
@@ -77,8 +81,10 @@ class Questioner:
                 yield wording.CLOSE
             return
         label = element.label if self._kit.chance(0.5) else element.label.strip(".,")
-        if not label or self._labels[bare(label)] != 1:
+        if not label or not self._once(label):
             return
+        if element.kind in wording.COUNTABLE and self._kit.chance(LOWER):
+            label = label.lower()
         own = wording.SPECIFIC.get(element.kind, ())
         common = element.kind in ("button", "link", "tab", "menu")
         forms = (*own, *own, *(wording.LABELED if common else wording.BARE))
@@ -86,10 +92,14 @@ class Questioner:
         if element.place == "dialog":
             yield [text.format(label=label) for text in wording.IN_DIALOG]
 
+    def _once(self, label: str) -> bool:
+        """Whether a label belongs to one element and is written nowhere else."""
+        return self._labels[bare(label)] == 1 and self._texts[bare(label)] <= 1
+
     def _by_caption(self, element: Element, noun: str) -> Iterator[Sequence[str]]:
         caption = element.caption
         alike = [e for e in self._all if caption and bare(e.caption) == bare(caption)]
-        if not caption or self._labels[bare(caption)] > 1:
+        if not caption or self._texts[bare(caption)] > 1:
             return
         if element.kind in ("button", "icon", "link"):
             same = [e for e in alike if (e.kind, e.label, e.shape) == _identity(element)]
@@ -150,8 +160,9 @@ class Questioner:
 
     def _name(self, anchor: Element) -> str:
         """A name that fits this element alone, or ""."""
-        if anchor.label and self._labels[bare(anchor.label)] == 1:
-            return self._kit.rng.choice((f'"{anchor.label}"', anchor.label))
+        if anchor.label and self._once(anchor.label):
+            label = anchor.label.strip(".,:")
+            return self._kit.rng.choice((f'"{label}"', label))
         if anchor.kind == "shape" and self._alike(anchor, "shape", "color") == 1:
             return f"the {anchor.color} {anchor.shape}"
         if anchor.kind == "icon" and self._alike(anchor, "shape") == 1:

@@ -7,7 +7,7 @@ from agent.learning.screens.element import Element
 from agent.learning.screens.kit import Kit
 from agent.learning.screens.places import inset
 from agent.learning.screens.stacks import page, stack
-from agent.learning.screens.theme import mix, readable
+from agent.learning.screens.theme import Color, mix, readable
 from vision.geometry import Box
 
 
@@ -25,7 +25,7 @@ def window(kit: Kit, box: Box, name: str = "") -> Box:
     side = max(7, tall - 2 * kit.px(2))
     x = bar.right - side - kit.px(2) if kit.chance(0.85) else bar.left + kit.px(2)
     close = Box(x, bar.top + (tall - side) // 2, x + side, bar.top + (tall - side) // 2 + side)
-    _close(kit, close)
+    _close(kit, close, fill)
     face = theme.bold if kit.chance(0.5) else theme.body
     left = bar.left + kit.px(4) + (side + kit.px(3) if x < box.center.x else 0)
     title = widgets.fitted(name, face, bar.right - left - side - kit.px(6))
@@ -35,13 +35,13 @@ def window(kit: Kit, box: Box, name: str = "") -> Box:
     return Box(box.left + 1, bar.bottom, box.right - 1, box.bottom - 1)
 
 
-def _close(kit: Kit, box: Box) -> None:
+def _close(kit: Kit, box: Box, bar: Color) -> None:
     theme = kit.theme
     style = kit.rng.random()
     fill = theme.control if style < 0.6 else (200, 40, 40) if style < 0.8 else None
     if fill:
         widgets.frame(kit, box, fill, theme.line, theme.radius)
-    below = fill or theme.accent
+    below = fill or bar
     arm = max(2, round(box.width * kit.rng.uniform(0.18, 0.3)))
     cx, cy = box.center
     cx, cy = cx - 0.5, cy - 0.5

@@ -64,6 +64,9 @@ LABELED = (
     "choose {label}",
     "Press the {label} {noun}.",
     "Click the {label} {noun}.",
+    'tap "{label}"',
+    "hit the {label} {noun}",
+    'Please click "{label}".',
 )
 """For buttons, links, tabs and menus."""
 
