@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from actions.settle import (
+    Patience,
+    Stillness,
+    Watcher,
+    changed_tiles,
+    crop_around,
+    differs,
+)
+from vision.capture import Monitor
+from vision.frame import Frame
+from vision.geometry import Box, Point
+
+SIZE = 160
+BOX = Box(0, 0, SIZE, SIZE)
+
+
+def blank() -> Frame:
+    return Frame(np.full((SIZE, SIZE, 3), 255, np.uint8), BOX)
+
+
+def painted(box: Box, shade: int = 0) -> Frame:
+    frame = blank()
+    left, top, right, bottom = (int(side) for side in box)
+    frame.pixels[top:bottom, left:right] = shade
+    return frame
+
+
+class Film:
+    """Eyes that show one frame after the other, then the last one for ever."""
+
+    def __init__(self, frames: Iterator[Frame]) -> None:
+        self._frames = frames
+        self._shown = blank()
+        self.looks = 0
+
+    @property
+    def box(self) -> Box:
+        return BOX
+
+    def monitors(self) -> tuple[Monitor, ...]:
+        return (Monitor(BOX, "film", True),)
+
+    def grab(self, region: Box | None = None) -> Frame:
+        self.looks += 1
+        self._shown = next(self._frames, self._shown)
+        return self._shown
+
+
+def watcher(frames: list[Frame] | Iterator[Frame], patience: Patience | None = None) -> Watcher:
+    return Watcher(Film(iter(frames)), lambda seconds: None, patience)
+
+
+QUICK = Patience(poll=0, still=0.002, quiet=0.005, reaction=0.02, cap=0.5)
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        (Box(50, 50, 51, 65), False),  # a text cursor
+        (Box(50, 50, 53, 114), False),  # a thick, tall one
+        (Box(50, 50, 54, 65), True),  # as narrow as a letter
+        (Box(50, 50, 51, 115), True),  # a line
+        (Box(0, 0, SIZE, SIZE), True),
+    ],
+)
+def test_only_a_text_cursor_does_not_count(box: Box, expected: bool) -> None:
+    assert differs(blank(), painted(box)) is expected
+
+
+def test_two_far_changes_count_however_thin() -> None:
+    both = painted(Box(50, 50, 51, 65))
+    both.pixels[50:65, 120] = 0
+    assert differs(blank(), both)
+
+
+def test_a_change_of_one_channel_by_one_counts() -> None:
+    other = blank()
+    other.pixels[3:9, 3:9, 2] -= 1
+    assert differs(blank(), other)
+
+
+def test_pictures_of_different_sizes_differ() -> None:
+    assert differs(blank(), Frame(blank().pixels[:-1], BOX))
+
+
+def test_restless_tiles_do_not_count() -> None:
+    spinner = painted(Box(32, 48, 48, 64))
+    assert changed_tiles(blank(), spinner) == {(3, 2)}
+    assert not differs(blank(), spinner, frozenset({(3, 2)}))
+    assert differs(blank(), spinner, frozenset({(2, 2)}))
+
+
+def test_tiles_reach_to_the_last_pixel_of_any_size() -> None:
+    one, other = (np.zeros((33, 50, 3), np.uint8) for _ in range(2))
+    other[32, 49] = 1
+    box = Box(0, 0, 50, 33)
+    assert changed_tiles(Frame(one, box), Frame(other, box)) == {(2, 3)}
+
+
+def test_stillness_is_found_after_the_last_large_change() -> None:
+    frames = [painted(Box(0, 0, SIZE, SIZE), shade) for shade in range(0, 200, 10)]
+    found = watcher(frames, QUICK).still()
+    assert found.frame is frames[-1]
+    assert found.restless == frozenset()
+
+
+def test_a_blinking_thing_does_not_block_stillness_and_is_told() -> None:
+    def blink() -> Iterator[Frame]:
+        while True:
+            yield blank()
+            yield painted(Box(64, 64, 96, 96))
+
+    found = watcher(blink(), QUICK).still()
+    assert found.restless == {(4, 4), (4, 5), (5, 4), (5, 5)}
+
+
+def test_waiting_ends_at_the_cap_on_a_screen_that_never_rests() -> None:
+    def film() -> Iterator[Frame]:
+        while True:
+            yield blank()
+            yield painted(BOX)
+
+    looker = watcher(film(), Patience(poll=0, still=9, quiet=9, reaction=9, cap=0.05))
+    assert looker.still().frame.pixels.shape == (SIZE, SIZE, 3)
+    looker.effect(Stillness(blank(), frozenset()))
+
+
+@pytest.mark.parametrize("delay", [0, 1, 5])
+def test_an_effect_is_seen_when_it_comes(delay: int) -> None:
+    after = painted(Box(10, 10, 20, 20))
+    patience = Patience(poll=0, still=0, quiet=0.002, reaction=5, cap=9)
+    frames = [blank()] * delay + [after]
+    assert watcher(frames, patience).effect(Stillness(blank(), frozenset()))
+
+
+def test_no_effect_is_told_apart_from_a_blinking_cursor() -> None:
+    def blink() -> Iterator[Frame]:
+        while True:
+            yield painted(Box(64, 64, 65, 80))
+            yield blank()
+
+    assert not watcher(blink(), QUICK).effect(Stillness(blank(), frozenset()))
+
+
+def test_a_screen_that_comes_back_was_not_changed() -> None:
+    frames = [painted(BOX), painted(BOX), blank()]
+    assert not watcher(frames, QUICK).effect(Stillness(blank(), frozenset()))
+
+
+def test_a_pause_may_break_off() -> None:
+    def stop(seconds: float) -> None:
+        raise InterruptedError
+
+    calls: list[Callable[[], object]] = [
+        Watcher(Film(iter([])), stop).still,
+        lambda: Watcher(Film(iter([])), stop).effect(Stillness(blank(), frozenset())),
+    ]
+    for call in calls:
+        with pytest.raises(InterruptedError):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("point", "expected"),
+    [
+        (Point(80, 80), Box(60, 60, 100, 100)),
+        (Point(0, 0), Box(0, 0, 20, 20)),
+        (Point(159, 10), Box(139, 0, 160, 30)),
+    ],
+)
+def test_a_crop_is_cut_off_at_the_edge(point: Point, expected: Box) -> None:
+    crop = crop_around(painted(Box(0, 0, 80, 80)), point)
+    assert crop.box == expected
+    assert crop.pixels.shape == (expected.height, expected.width, 3)
+
+
+def test_a_crop_knows_scaled_and_shifted_pictures() -> None:
+    """A picture of 320x320 pixels of a screen of 160x160 that starts at (-100, -50)."""
+    pixels = np.zeros((320, 320, 3), np.uint8)
+    pixels[200:240, 120:160] = 7  # the screen pixels (-40..-20, 50..70)
+    crop = crop_around(Frame(pixels, Box(-100, -50, 60, 110)), Point(-30, 60))
+    assert crop.box == Box(-50, 40, -10, 80)
+    assert crop.pixels.shape == (80, 80, 3)
+    assert (crop.pixels[20:60, 20:60] == 7).all()
+    assert crop.pixels.sum() == 7 * 40 * 40 * 3
