@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent.learning.screens import widgets
 from agent.learning.screens.element import Element
-from agent.learning.screens.icons import SHAPES, draw_shape
+from agent.learning.screens.icons import SHAPES
 from agent.learning.screens.kit import Kit
 from agent.learning.screens.places import free, inset
 from agent.learning.screens.theme import Color, distinct_colors, readable, resized
@@ -52,7 +52,7 @@ def _character(kit: Kit, spot: Box, size: str, color: str, tint: Color) -> None:
 
 def _shape(kit: Kit, spot: Box, size: str, name: str, color: str, tint: Color) -> None:
     outline = (0, 0, 0) if kit.chance(0.2) else None
-    draw_shape(kit.canvas.draw, name, inset(spot, 0.5), tint, outline)
+    widgets.shape(kit, spot, name, tint, outline)
     mark = ""
     if spot.height >= kit.px(NUMBERED) and kit.chance(0.5):
         mark = kit.rng.choice(LETTERS + DIGITS)
@@ -159,7 +159,7 @@ def axes(kit: Kit, box: Box) -> None:
         for y in range(-reach, reach + 1):
             px, py = round(cx + x * step), round(cy - y * step)
             dot = Box(px - radius, py - radius, px + radius + 1, py + radius + 1)
-            kit.canvas.draw.ellipse((*dot[:2], px + radius, py + radius), fill=tint)
+            widgets.shape(kit, dot, "circle", tint)
             kit.canvas.add(Element("dot", dot, f"({x},{y})"))
     for at in range(-reach, reach + 1):
         widgets.label(kit, cx + at * step - 3, cy + radius + 1, str(at), theme.bold)

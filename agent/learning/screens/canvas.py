@@ -94,6 +94,10 @@ class Canvas:
         """Put an RGB picture with its top left corner at x, y."""
         self._image.paste(picture, (x, y))
 
+    def stamp(self, mask: Image.Image, x: float, y: float, color: Color) -> None:
+        """Put a colour through an "L" mask with its top left corner at x, y."""
+        self._image.paste(color, (round(x), round(y)), mask)
+
     def pixels(self) -> NDArray[np.uint8]:
         """The picture, (H, W, 3)."""
         return np.array(self._image)

@@ -139,7 +139,7 @@ def tree(kit: Kit, box: Box) -> float:
         if folder:
             _expander(kit, Box(x, round(middle), x + side, round(middle) + side), name)
         icon = "folder" if folder else "file"
-        picture = Box(x + side + 3, middle, x + 2 * side + 2, middle + side - 1)
+        picture = Box(x + side + 3, middle, x + 2 * side + 3, middle + side)
         widgets.glyph(kit, picture, icon, (200, 150, 40) if folder else theme.ink)
         words = widgets.label(kit, x + 2 * side + kit.px(5), y + (tall - face.line) / 2, name)
         kit.canvas.add(Element(icon, Box(picture.left, y, words.right, y + tall), name))
@@ -150,7 +150,7 @@ def tree(kit: Kit, box: Box) -> float:
 
 def _expander(kit: Kit, box: Box, name: str) -> None:
     widgets.frame(kit, box, kit.theme.field, kit.theme.faint)
-    inner = Box(box.left + 2, box.top + 2, box.right - 3, box.bottom - 3)
+    inner = Box(box.left + 2, box.top + 2, box.right - 2, box.bottom - 2)
     widgets.glyph(kit, inner, kit.rng.choice(("plus", "plus", "minus")), kit.theme.field_ink)
     kit.canvas.add(Element("expander", box, caption=name))
 

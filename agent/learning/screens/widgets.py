@@ -6,9 +6,9 @@ from PIL import Image
 
 from agent.learning.screens.element import Element
 from agent.learning.screens.fonts import Face
-from agent.learning.screens.icons import ICONS
+from agent.learning.screens.icons import icon_mask, shape_mask
 from agent.learning.screens.kit import Kit
-from agent.learning.screens.theme import Color, luminance, mix
+from agent.learning.screens.theme import Color, distance, luminance, mix
 from vision.geometry import Box, Point
 
 
@@ -89,23 +89,19 @@ def choice(kit: Kit, x: float, y: float, kind: str, text: str, marked: bool) -> 
     side = kit.px(kit.rng.choice((11, 12, 13)))
     tall = max(side, theme.body.line)
     mark = Box(x, y + (tall - side) // 2, x + side, y + (tall - side) // 2 + side)
-    pen = kit.canvas.draw
     fill = theme.accent if marked and kit.chance(0.6) else theme.field
     ink = theme.accent_ink if fill == theme.accent else theme.field_ink
     line = theme.line if luminance(theme.line) < 200 else theme.faint
-    edges = (mark.left, mark.top, mark.right - 1, mark.bottom - 1)
     if kind == "radio":
-        pen.ellipse(edges, fill=theme.field, outline=line)
+        shape(kit, mark, "circle", theme.field, line)
         if marked:
             spot = max(2, side // 4)
-            inner = (edges[0] + spot, edges[1] + spot, edges[2] - spot, edges[3] - spot)
-            pen.ellipse(inner, fill=theme.accent if luminance(theme.accent) < 220 else (0, 0, 0))
+            dark = theme.accent if distance(theme.accent, theme.field) > 150 else theme.field_ink
+            shape(kit, _inner(mark, spot), "circle", dark)
     else:
         frame(kit, mark, fill, line, min(2, theme.radius))
         if marked:
-            inset = side // 4
-            inner_box = Box(edges[0] + inset, edges[1] + inset, edges[2] - inset, edges[3] - inset)
-            ICONS["check"](pen, inner_box, ink, max(1, side // 8))
+            glyph(kit, _inner(mark, side // 5), "check", ink)
     box = mark
     if text:
         gap = kit.px(kit.rng.choice((2, 3, 5)))
@@ -113,6 +109,10 @@ def choice(kit: Kit, x: float, y: float, kind: str, text: str, marked: bool) -> 
         box = Box(mark.left, min(mark.top, words.top), words.right, max(mark.bottom, words.bottom))
     kit.canvas.add(Element(kind, box, text, anchor=mark.center))
     return box
+
+
+def _inner(box: Box, by: int) -> Box:
+    return Box(box.left + by, box.top + by, box.right - by, box.bottom - by)
 
 
 def field(
@@ -184,7 +184,7 @@ def slider(kit: Kit, x: float, y: float, length: float, caption: str = "") -> Bo
     left = x + kit.rng.random() * (length - side)
     knob = Box(round(left), y, round(left) + side, y + side)
     if kit.chance(0.5):
-        kit.canvas.draw.ellipse(knob, fill=theme.accent, outline=theme.line)
+        shape(kit, knob, "circle", theme.accent, theme.line)
     else:
         frame(kit, knob, theme.control, theme.line, theme.radius)
     kit.canvas.add(Element("slider", knob, caption=caption))
@@ -229,14 +229,27 @@ def icon(
     if boxed:
         frame(kit, box, theme.control, theme.line, theme.radius)
         ink = theme.control_ink
-    glyph(kit, Box(x + pad, y + pad, x + pad + side - 1, y + pad + side - 1), name, ink)
+    glyph(kit, Box(x + pad, y + pad, x + pad + side, y + pad + side), name, ink)
     kit.canvas.add(Element("icon", box, caption=caption, shape=name))
     return box
 
 
 def glyph(kit: Kit, box: Box, name: str, color: Color) -> None:
-    """The strokes of an icon alone; the box's right and bottom edges are drawn on."""
-    ICONS[name](kit.canvas.draw, box, color, max(1, round(box.width / 9)))
+    """The strokes of an icon alone."""
+    mask = icon_mask(name, round(box.width), round(box.height))
+    kit.canvas.stamp(mask, box.left, box.top, color)
+
+
+def shape(kit: Kit, box: Box, name: str, fill: Color, line: Color | None = None) -> None:
+    """A filled shape of `SHAPES` with a one-pixel border of another colour when given."""
+    inner = box
+    if line:
+        kit.canvas.stamp(
+            shape_mask(name, round(box.width), round(box.height)), box.left, box.top, line
+        )
+        inner = Box(box.left + 1, box.top + 1, box.right - 1, box.bottom - 1)
+    mask = shape_mask(name, round(inner.width), round(inner.height))
+    kit.canvas.stamp(mask, inner.left, inner.top, fill)
 
 
 def triangle(kit: Kit, box: Box, color: Color, down: bool) -> None:
