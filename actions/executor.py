@@ -185,8 +185,8 @@ class Executor:
                 raise _Halt
 
     def _is_in_corner(self, pointer: Point) -> bool:
-        return not _near(pointer, self._hands.placed) and any(
-            _near(pointer, corner) for corner in self._corners
+        return any(_near(pointer, corner) for corner in self._corners) and not any(
+            _near(pointer, place) for place in self._hands.recent_places()
         )
 
     def _pause(self, seconds: float) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from functools import singledispatch
 
 from actions.backends.base import Backend
@@ -31,6 +32,7 @@ from vision.geometry import Point
 _DOUBLE_CLICK_SECONDS = 0.5
 _DOUBLE_CLICK_PIXELS = 5
 """Two clicks nearer than that in time and place would become one double click."""
+_POINTER_LAG_SECONDS = 1.0
 _DRAG_STEP_SECONDS = 0.008
 _DRAG_STEP_PIXELS = 16
 
@@ -50,14 +52,26 @@ class Hands:
         self.backend = backend
         self.checkpoint = checkpoint
         self.pause = pause
-        self.placed = backend.pointer()
+        self._places = deque([(time.monotonic(), backend.pointer())], maxlen=100)
         self._clicked: tuple[float, Point, Button] | None = None
 
     def move(self, point: Point) -> None:
         """Put the pointer on a whole pixel."""
         self.checkpoint()
-        self.placed = Point(math.floor(point.x), math.floor(point.y))
-        self.backend.move(self.placed)
+        pixel = Point(math.floor(point.x), math.floor(point.y))
+        self._places.append((time.monotonic(), pixel))
+        self.backend.move(pixel)
+
+    def recent_places(self) -> Iterator[Point]:
+        """Where the pointer may be by our doing, the newest first.
+
+        The server may report an earlier place for a moment, while a window manager looks at a
+        click before the application does.
+        """
+        now = time.monotonic()
+        for age, (when, place) in enumerate(reversed(self._places)):
+            if age == 0 or now - when < _POINTER_LAG_SECONDS:
+                yield place
 
     def down(self, button: Button) -> None:
         """Press a button."""

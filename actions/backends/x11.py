@@ -50,6 +50,8 @@ _CATCH_UP_SECONDS = 0.5
 _BLIND_SECONDS = 0.03
 """Waited instead where the application does not tell whether it has caught up."""
 
+_HOLD_UP_SECONDS = 1.0
+
 _LOST = (ConnectionClosedError, DisplayError, XError, OSError)
 
 
@@ -98,11 +100,13 @@ class X11Backend(Backend):
         """Press a mouse button, whichever hand the mouse is set up for."""
         with self._sending():
             self._press_button(self._physical(_BUTTONS[button]))
+        self._await_button(button, is_down=True)
 
     def button_up(self, button: Button) -> None:
         """Release a mouse button."""
         with self._sending():
             self._release_button(self._physical(_BUTTONS[button]))
+        self._await_button(button, is_down=False)
 
     def scroll(self, direction: Direction, clicks: int) -> None:
         """Turn the wheel at the pointer by that many notches."""
@@ -198,6 +202,21 @@ class X11Backend(Backend):
                 time.sleep(_BLIND_SECONDS)
         except _LOST as error:
             raise BackendError(f"the display is gone while typing: {error}") from error
+
+    def _await_button(self, button: Button, is_down: bool) -> None:
+        """Wait until the press or release has gone through.
+
+        A window manager may hold the pointer's events, but not the keyboard's, until it has looked
+        at a click; keys that are sent meanwhile would arrive first, and in the wrong window.
+        """
+        bit = X.Button1Mask << (_BUTTONS[button] - 1)
+        deadline = time.monotonic() + _HOLD_UP_SECONDS
+        while time.monotonic() < deadline:
+            with self._sending():
+                mask = self._display.screen().root.query_pointer().mask
+            if bool(mask & bit) == is_down:
+                return
+            time.sleep(0.001)
 
     def _physical(self, logical: int) -> int:
         """The button that the server reports as this one (they may be swapped)."""

@@ -10,6 +10,7 @@ from Xlib import XK, X
 from Xlib.display import Display
 
 from actions.backends.base import BackendError
+from actions.backends.xkb import KeyMap, row_of
 
 UNICODE = 0x01000000
 """Added to a code point, this gives the keysym of any character beyond Latin-1."""
@@ -133,8 +134,9 @@ class BorrowedKeys:
     """
 
     def __init__(self, display: Display) -> None:
-        self._display = display
+        self._keymap = KeyMap(display)
         self._lent: dict[int, int] = {}
+        self._before: dict[int, bytes] = {}
 
     def lend(self, keysyms: Iterable[int], spare: Iterable[int]) -> dict[int, Stroke]:
         """Make each keysym typable, at most as many as there are spare keycodes.
@@ -153,17 +155,16 @@ class BorrowedKeys:
                 "actually every keycode is in use; add the layout of this script with setxkbmap"
             )
         missing = [keysym for keysym in wanted if keysym not in kept.values()]
-        for code, keysym in zip(free, missing, strict=False):
-            # Twice the same: with one keysym alone the server makes Shift and Caps Lock matter.
-            self._display.change_keyboard_mapping(code, [(keysym, keysym)])
-            self._lent[code] = keysym
-        self._display.sync()
+        new = dict(zip(free, missing, strict=False))
+        now = self._keymap.read()
+        self._before = {code: now[code] for code in new} | self._before
+        self._lent |= new
+        self._keymap.write({code: row_of(keysym) for code, keysym in new.items()})
         return {keysym: Stroke(code) for code, keysym in self._lent.items()}
 
     def give_back(self) -> None:
         """Leave the keycodes as they were. Never raises; a lost display needs no restoring."""
         with suppress(Exception):
-            for code in self._lent:
-                self._display.change_keyboard_mapping(code, [(X.NoSymbol, X.NoSymbol)])
-            self._display.sync()
+            self._keymap.write(self._before)
         self._lent.clear()
+        self._before.clear()
