@@ -72,7 +72,9 @@ def router(service: Service) -> APIRouter:
         check_text(body, service.settings)
         observation = await anyio.to_thread.run_sync(_observation, body, service)
         ticket = service.queue.enter(lambda _: service.backend.policy.decide(observation))
-        return reply(await outcome(ticket, request))
+        decision = await outcome(ticket, request)
+        service.metrics.spent(decision.usage)
+        return reply(decision)
 
     return routes
 

@@ -12,18 +12,17 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
-from typing import Literal
 
 import uvicorn
 from fastapi import FastAPI
-from pydantic import BaseModel
 from starlette.middleware import Middleware
 
-from server import act, chat, errors
+from server import act, chat, errors, operations
 from server.backend import Backend
 from server.body import BodyLimit
 from server.journal import Journal
 from server.linger import Linger
+from server.metrics import Metrics
 from server.protocol import with_deadline
 from server.queue import ModelQueue
 from server.security import Guard
@@ -35,24 +34,10 @@ KEEP_ALIVE = 90
 """Seconds that an idle connection stays open; UI-TARS clients fail below 75."""
 
 
-class Health(BaseModel):
-    """The server runs."""
-
-    status: Literal["ok"] = "ok"
-
-
-class Readiness(BaseModel):
-    """The server takes requests; `waiting` of at most `room` are in the line."""
-
-    status: Literal["ready"] = "ready"
-    model: str
-    waiting: int
-    room: int
-
-
 def create_app(backend: Backend, settings: Settings, token: Token) -> FastAPI:
     """The application for one loaded model; it closes the policy when it ends."""
-    service = Service(backend, ModelQueue(settings.queue), settings)
+    service = Service(backend, ModelQueue(settings.queue), settings, Metrics())
+    service.metrics.watch_queue(lambda: service.queue.inside)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -70,32 +55,16 @@ def create_app(backend: Backend, settings: Settings, token: Token) -> FastAPI:
         lifespan=lifespan,
         responses={"default": {"model": errors.ErrorBody, "description": "What went wrong"}},
         middleware=[
-            Middleware(Journal),
+            Middleware(Journal, metrics=service.metrics),
             Middleware(Linger),
             Middleware(Guard, token=token, settings=settings),
             Middleware(BodyLimit, limits=settings.body),
         ],
     )
     errors.install(app)
-    _add_probes(app, service)
-    app.include_router(chat.router(service))
-    app.include_router(act.router(service))
+    for room in (operations, chat, act):
+        app.include_router(room.router(service))
     return app
-
-
-def _add_probes(app: FastAPI, service: Service) -> None:
-    @app.get("/healthz", tags=["operations"])
-    async def healthz() -> Health:
-        """Whether the process answers."""
-        return Health()
-
-    @app.get("/readyz", tags=["operations"])
-    async def readyz() -> Readiness:
-        """Whether a request would be taken now."""
-        waiting, room = service.queue.inside, service.settings.queue
-        if waiting >= room:
-            raise errors.ApiError(503, f"the line is full: {waiting} of {room} requests")
-        return Readiness(model=service.backend.name, waiting=waiting, room=room)
 
 
 def bind(settings: Settings) -> socket.socket:

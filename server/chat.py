@@ -61,7 +61,7 @@ def _job(
             ticket.check()
             emit(text)
 
-        return chat.complete(
+        answer = chat.complete(
             messages,
             max_tokens=body.tokens(chat.context_tokens),
             stop=body.stops,
@@ -69,5 +69,7 @@ def _job(
             temperature=body.temperature or 0.0,
             emit=emit_while_wanted,
         )
+        service.metrics.spent(answer.usage)
+        return answer
 
     return work

@@ -13,15 +13,17 @@ import traceback
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.errors import ApiError, response_to
+from server.metrics import Metrics
 
 log = logging.getLogger("server.journal")
 
 
 class Journal:
-    """ASGI middleware, the outermost: every request ends with a status and a line."""
+    """ASGI middleware, the outermost: every request ends with a status, a line and a count."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and note how it ended."""
@@ -44,8 +46,12 @@ class Journal:
                 fault = ApiError(500, "the server failed; its log says where")
                 await response_to(fault)(scope, receive, noting)
         finally:
-            spent = (time.monotonic() - start) * 1000
-            log.info("%s %s %d %.1f ms", _method(scope), _route(scope), status, spent)
+            self._note(scope, status, time.monotonic() - start)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        method, route = _method(scope), _route(scope)
+        self._metrics.ended(method, route, status, seconds)
+        log.info("%s %s %d %.1f ms", method, route, status, seconds * 1000)
 
 
 def _places(error: Exception) -> str:

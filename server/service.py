@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from server.backend import Backend
+from server.metrics import Metrics
 from server.queue import ModelQueue
 from server.settings import Settings
 
@@ -17,8 +18,10 @@ class Service:
         backend: the model side; used only by jobs in `queue`.
         queue: the one line in front of it.
         settings: what requests may be.
+        metrics: what was done.
     """
 
     backend: Backend
     queue: ModelQueue
     settings: Settings
+    metrics: Metrics
