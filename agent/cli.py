@@ -203,7 +203,10 @@ def miniwob(
     names = [name.strip() for name in tasks.split(",") if name.strip()]
     first = FIRST_SEED if first_seed is None else first_seed
     errors = Console(stderr=True)
-    with closing(_policy(model, endpoint, profile)) as policy, Progress(console=errors) as progress:
+    with (
+        closing(_policy(model, endpoint, profile)) as policy,
+        Progress(console=errors, disable=not errors.is_terminal) as progress,
+    ):
         bar = progress.add_task("pages", total=len(names) * seeds)
         table = evaluate(
             policy, names, seeds, first, max_steps, failures=failures,

@@ -146,11 +146,11 @@ def check_disk(machine: Machine) -> Finding:
 def check_model() -> Finding:
     """The embedded model is there and answers."""
     try:
-        from agent.policies.local import LocalPolicy
+        from agent.policies.local import local_policy
 
-        policy = LocalPolicy(None)
+        policy = local_policy()
     except (ImportError, PolicyError) as error:
-        fix = "install Eyehand again, or train it with `eyehand train`"
+        fix = "install Eyehand again, or train one with `eyehand train pointing`"
         return Finding("embedded model", Health.MISSING, str(error), fix)
     told = policy.describe()
     policy.close()
@@ -196,7 +196,9 @@ def report(findings: Iterable[Finding], console: Console | None = None) -> bool:
     """Print a table of the findings; whether nothing that is needed is missing."""
     console = console or Console(highlight=False)
     styles = {Health.OK: "green", Health.OPTIONAL: "yellow", Health.MISSING: "bold red"}
-    table = Table("what", "state", "detail", "fix", box=None, header_style="bold")
+    table = Table(box=None, header_style="bold")
+    for heading in ("what", "state", "detail", "fix"):
+        table.add_column(heading, overflow="fold")
     healthy = True
     for finding in findings:
         state = Text(finding.health, styles[finding.health])

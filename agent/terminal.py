@@ -16,7 +16,6 @@ from actions.receipt import Outcome, Receipt
 from actions.space import Action
 from agent.episodes.format import End, StepRecord
 from agent.episodes.reader import Episode
-from agent.episodes.withhold import Withhold, nothing
 from agent.run import RunResult, StepReport
 from vision.geometry import Point
 
@@ -34,17 +33,15 @@ class TerminalView:
 
     Args:
         console: where to write; None means standard output.
-        withhold: takes secrets out of every text.
     """
 
-    def __init__(self, console: Console | None = None, withhold: Withhold = nothing) -> None:
+    def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False)
-        self._withhold = withhold
         self._status: Status | None = None
 
     def started(self, instruction: str) -> None:
         """Name the task."""
-        self._line(Text.assemble(("task  ", "bold"), self._clean(instruction)))
+        self._line(Text.assemble(("task  ", "bold"), one_line(instruction)))
         if self._console.is_terminal:
             self._status = self._console.status("step 1 ...")
             self._status.start()
@@ -64,32 +61,36 @@ class TerminalView:
         steps = f"{result.steps} step" + ("" if result.steps == 1 else "s")
         line = Text.assemble((result.outcome.replace("_", " "), style), f"  after {steps}")
         if result.message:
-            line.append(f": {self._clean(result.message)}")
+            line.append(f": {one_line(result.message)}")
         self._line(line)
 
     def _describe(self, step: StepReport) -> Text:
         parsed = step.decision.step
         line = Text(f"{step.number:>4}  ")
         if parsed is None:
-            line.append(f"unreadable: {self._clean(step.decision.error or '')}", "red")
+            line.append(f"unreadable: {one_line(step.decision.error or '')}", "red")
         else:
             if parsed.thought:
-                line.append(f"{self._clean(parsed.thought)}  ", "dim")
+                line.append_text(self._thought(parsed.thought)).append("  ")
             shown = step.actions or parsed.actions
-            words = " ".join(describe(action, self._withhold) for action in shown)
+            words = " ".join(describe(action) for action in shown)
             line.append(one_line(words), "bold")
         for receipt in step.receipts:
             line.append("  ").append(*self._receipt(receipt))
         return line.append(f"  {step.total_ms:.0f} ms", "dim")
 
+    def _thought(self, words: str) -> Text:
+        """A thought; a terminal shows as much as leaves room for what is done."""
+        thought = Text(one_line(words), "dim")
+        if self._console.is_terminal:
+            thought.truncate(self._console.width // 3, overflow="ellipsis")
+        return thought
+
     def _receipt(self, receipt: Receipt) -> tuple[str, str]:
         words = receipt.outcome.replace("_", " ")
         if receipt.message and receipt.outcome is not Outcome.CONFIRMED:
-            words += f": {self._clean(receipt.message)}"
+            words += f": {one_line(receipt.message)}"
         return words, _RECEIPT_STYLES[receipt.outcome]
-
-    def _clean(self, text: str) -> str:
-        return one_line(self._withhold(text))
 
     def _line(self, text: Text) -> None:
         """Print one line; a terminal cuts it at its width, a file takes it whole."""
@@ -99,10 +100,10 @@ class TerminalView:
             self._console.print(text, soft_wrap=True)
 
 
-def describe(action: Action, withhold: Withhold = nothing) -> str:
+def describe(action: Action) -> str:
     """An action in a few words, such as `click (120, 45)`; only what is not the default."""
     told = [
-        _value(value, withhold)
+        field.name if value is True else _value(value)
         for field in fields(action)
         if (value := getattr(action, field.name)) != field.default
     ]
@@ -142,14 +143,14 @@ def _recorded(step: StepRecord) -> str:
     return f"{step.index + 1:>4}  {shown}  {step.timing.total_ms:.0f} ms"
 
 
-def _value(value: Any, withhold: Withhold) -> str:
+def _value(value: Any) -> str:
     match value:
         case Point(x, y):
             return f"({x:g}, {y:g})"
         case StrEnum():
             return value.value
         case str():
-            return repr(withhold(value))
+            return repr(value)
         case tuple():
             return "+".join(map(str, value))
         case _:

@@ -115,6 +115,7 @@ class OpenAIPolicy(Policy):
             "endpoint": self._base_url,
             "model": self.model,
             "profile": self.profile.name,
+            "dialect": self.profile.dialect,
         }
 
     def close(self) -> None:

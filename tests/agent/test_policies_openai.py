@@ -227,6 +227,7 @@ def test_counts_and_description(server: Server, ask: Ask) -> None:
         "endpoint": server.url,
         "model": "UI-TARS-1.5-7B",
         "profile": "uitars-1.5-7b",
+        "dialect": "uitars-absolute",
     }
 
 
