@@ -17,9 +17,6 @@ Coverage = NDArray[np.uint8]
 
 FOLDERS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
 
-STYLES = ("regular", "bold", "italic")
-"""Every family below has these three, in this order."""
-
 FAMILIES = {
     "Liberation Sans": ("LiberationSans-Regular", "LiberationSans-Bold", "LiberationSans-Italic"),
     "Liberation Serif": (
@@ -49,6 +46,8 @@ FAMILIES = {
     "Noto Serif": ("NotoSerif-Regular", "NotoSerif-Bold", "NotoSerif-Italic"),
     "URW Gothic": ("URWGothic-Book", "URWGothic-Demi", "URWGothic-BookOblique"),
 }
+
+"""Family -> names of its regular, bold and italic files."""
 
 HELD_OUT = {
     "validation": ("DejaVu Sans Condensed", "DejaVu Serif", "P052"),
@@ -203,17 +202,17 @@ def face(path: str, size: int, hinting: Hinting = Hinting.LIGHT) -> Face:
 
 @lru_cache(maxsize=1)
 def installed() -> dict[str, tuple[str, ...]]:
-    """Family -> files of its three styles, for every known family found on this machine."""
+    """Family -> files of its regular, bold and italic style, for known families found here.
+
+    A family without an italic, as some distributions ship DejaVu, has its regular twice.
+    """
     files = {
-        path.stem: str(path)
-        for folder in FOLDERS
-        for path in sorted(folder.rglob("*.[ot]tf"))
-        if folder.is_dir()
+        path.stem: str(path) for folder in FOLDERS for path in sorted(folder.rglob("*.[ot]tf"))
     }
     return {
-        family: tuple(files[name] for name in names)
-        for family, names in FAMILIES.items()
-        if all(name in files for name in names)
+        family: (files[regular], files[bold], files.get(italic, files[regular]))
+        for family, (regular, bold, italic) in FAMILIES.items()
+        if regular in files and bold in files
     }
 
 

@@ -61,7 +61,7 @@ class ScreenGenerator:
         self._questions = questions
 
     def sample(self, index: int) -> Sample:
-        """The sample of this number: the same for the same seed, size, split and index."""
+        """The sample of this number: the same for the same arguments and the same fonts."""
         rng = random.Random(f"{self._seed}/{self._split}/{index}")
         width, height = round(self._size.width), round(self._size.height)
         web = rng.random() < WEB
