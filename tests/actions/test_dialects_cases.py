@@ -128,7 +128,7 @@ def as_ours(item: dict[str, Any], case: dict[str, Any]) -> Action:
         "left_double": lambda: Click(place(), Button.LEFT, 2),
         "drag": lambda: Drag(place(), point("end_box")),
         "type": lambda: Type(
-            inputs.get("text", inputs.get("content")), point=place() if has_place else None
+            inputs["text" if "text" in inputs else "content"], point=place() if has_place else None
         ),
         "scroll": lambda: Scroll(Direction(inputs["direction"]), place() if has_place else None),
         "hotkey": lambda: Hotkey(tuple(inputs["key"].split())),

@@ -6,18 +6,18 @@ import dataclasses
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from actions.space import ENDING, Action, Click, Drag, MouseDown, Type, on_points, points
+from tests.actions.action_strategies import ACTIONS
 from vision.geometry import Box, CoordinateMap, Point, Size
 
 
-@given(st.from_type(Action))
+@given(ACTIONS)
 def test_converting_by_identity_changes_nothing(action: Action) -> None:
     assert on_points(action, lambda point: point) == action
 
 
-@given(st.from_type(Action))
+@given(ACTIONS)
 def test_every_point_is_converted(action: Action) -> None:
     moved = on_points(action, lambda point: Point(point.x + 1, point.y + 2))
     assert points(moved) == tuple(Point(x + 1, y + 2) for x, y in points(action))
