@@ -1,78 +1,121 @@
-"""Hypothesis strategies of this package's types: `st.from_type(Action)`, `st.from_type(Click)` ...
-
-Points are whole or fractional numbers inside 0..1000, texts any Unicode, keys any canonical name.
-"""
+"""A display of our own with the journalling app on it: what tests of the hands look at."""
 
 from __future__ import annotations
 
-from hypothesis import strategies as st
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from actions.keys import NAMED
-from actions.space import (
-    Action,
-    Button,
-    CallUser,
-    Click,
-    Direction,
-    Drag,
-    Finished,
-    Hotkey,
-    KeyDown,
-    KeyUp,
-    LongPress,
-    MouseDown,
-    MouseUp,
-    Move,
-    Navigate,
-    NavigateBack,
-    OpenApp,
-    OpenComputer,
-    PressBack,
-    PressHome,
-    Scroll,
-    Select,
-    Swipe,
-    Type,
-    Wait,
-)
-from vision.geometry import Point
+import pytest
+from Xlib import X
+from Xlib.display import Display
+from Xlib.ext import xtest
 
-numbers = st.integers(0, 1000) | st.floats(0, 1000)
-points = st.builds(Point, numbers, numbers)
-maybe_points = st.none() | points
-seconds = st.integers(0, 60).map(float) | st.floats(0, 60)
-buttons = st.sampled_from(Button)
-keys = st.sampled_from(sorted(NAMED)) | st.sampled_from("abcxyz019+-=,./;'\\[]`éß漢")
-words = st.text(max_size=30) | st.text("ab'\"\\\n\t =,()<>", max_size=12)
-filled = words.filter(bool)
+from agent.environments.display import VirtualDisplay
+from vision.geometry import Size
 
-BY_CLASS: dict[type[Action], st.SearchStrategy[Action]] = {
-    Click: st.builds(Click, points, buttons, st.integers(1, 3)),
-    LongPress: st.builds(LongPress, points, seconds),
-    Drag: st.builds(Drag, points, points, buttons),
-    Swipe: st.builds(Swipe, points, points),
-    Move: st.builds(Move, points),
-    MouseDown: st.builds(MouseDown, maybe_points, buttons),
-    MouseUp: st.builds(MouseUp, maybe_points, buttons),
-    Scroll: st.builds(
-        Scroll, st.sampled_from(Direction), maybe_points, st.just(5) | st.integers(1, 99)
-    ),
-    Type: st.builds(Type, words, st.booleans(), maybe_points),
-    Select: st.builds(Select, points, words),
-    Hotkey: st.builds(Hotkey, st.lists(keys, min_size=1, max_size=3).map(tuple)),
-    KeyDown: st.builds(KeyDown, keys),
-    KeyUp: st.builds(KeyUp, keys),
-    Wait: st.builds(Wait, st.just(5.0) | seconds),
-    Navigate: st.builds(Navigate, filled),
-    NavigateBack: st.just(NavigateBack()),
-    OpenApp: st.builds(OpenApp, filled),
-    OpenComputer: st.just(OpenComputer()),
-    PressHome: st.just(PressHome()),
-    PressBack: st.just(PressBack()),
-    Finished: st.builds(Finished, words),
-    CallUser: st.builds(CallUser, words),
-}
+APP = Path(__file__).with_name("journal_app.py")
+SENTINEL, SENTINEL_CODE = "Help", 146  # a key that no test presses
+PATIENCE_SECONDS = 10
 
-for kind, strategy in BY_CLASS.items():
-    st.register_type_strategy(kind, strategy)
-st.register_type_strategy(Action, st.one_of(list(BY_CLASS.values())))
+
+@dataclass(frozen=True)
+class Stage:
+    """A display, the app on it, and a connection to look behind the scenes.
+
+    Attributes:
+        name: of the display.
+        env: for programs that shall appear on it.
+        x: a connection of the tests' own.
+        journal: the file that the app writes.
+    """
+
+    name: str
+    env: dict[str, str]
+    x: Display
+    journal: Path
+
+    def received(self) -> list[dict[str, Any]]:
+        """What the app received since the last call; everything sent before is in it."""
+        for kind in (X.KeyPress, X.KeyRelease):
+            xtest.fake_input(self.x, kind, SENTINEL_CODE)
+        self.x.sync()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            events = [json.loads(line) for line in self.journal.read_text().splitlines()]
+            if events and (events[-1]["event"], events[-1].get("key")) == ("key_up", SENTINEL):
+                break
+            assert time.monotonic() < deadline, f"the app hangs; last it received {events[-3:]}"
+            time.sleep(0.01)
+        self.journal.write_text("")
+        return [e for e in events if e.get("key") != SENTINEL and e["event"] != "ready"]
+
+    def pressed(self) -> tuple[list[int], int]:
+        """Keycodes that are down, and the mask of modifiers and buttons; ([], 0) is nothing."""
+        keymap = self.x.query_keymap()
+        down = [code for code in range(256) if keymap[code // 8] >> code % 8 & 1]
+        return down, self.x.screen().root.query_pointer().mask & 0x1FFF
+
+    def becomes_free(self) -> bool:
+        """Whether nothing is pressed, once the window manager has passed on what it held up."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.pressed() != ([], 0) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return self.pressed() == ([], 0)
+
+    def mapping(self) -> list[list[int]]:
+        """The whole keyboard mapping."""
+        return [list(row) for row in self.x.get_keyboard_mapping(8, 248)]
+
+    @contextmanager
+    def layout(self, *options: str) -> Iterator[None]:
+        """Another keyboard layout for a while."""
+        subprocess.run(["setxkbmap", *options], env=self.env, check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["setxkbmap", "us"], env=self.env, check=True)
+
+
+@contextmanager
+def open_stage(folder: Path, size: Size) -> Iterator[Stage]:
+    journal = folder / "journal.jsonl"
+    journal.touch()
+    with VirtualDisplay(size) as virtual:
+        x = Display(virtual.name)
+        app = subprocess.Popen([sys.executable, str(APP), str(journal)], env=virtual.env)
+        try:
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while "ready" not in journal.read_text():
+                assert app.poll() is None and time.monotonic() < deadline, "the app did not start"
+                time.sleep(0.01)
+            stage = Stage(virtual.name, virtual.env, x, journal)
+            stage.received()
+            yield stage
+        finally:
+            app.terminate()
+            app.wait()
+            x.close()
+
+
+@pytest.fixture(scope="session")
+def shared_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with open_stage(tmp_path_factory.mktemp("stage"), Size(640, 480)) as stage:
+        yield stage
+
+
+@pytest.fixture
+def stage(shared_stage: Stage) -> Iterator[Stage]:
+    """The stage with an empty journal; afterwards nothing may be left pressed or remapped."""
+    shared_stage.received()
+    mapping = shared_stage.mapping()
+    yield shared_stage
+    shared_stage.received()
+    assert shared_stage.becomes_free(), shared_stage.pressed()
+    assert shared_stage.mapping() == mapping

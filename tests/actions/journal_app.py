@@ -1,8 +1,8 @@
 """A program that writes down the input it really receives: the oracle of the executor's tests.
 
-`python journal_app.py FILE` covers the screen with a window and appends one JSON object per event to
-FILE: {"event", "x", "y", "button", "key", "text", "mods"}, as far as they apply. A press on the left
-half toggles a square, a key press moves a bar; the right half shows nothing.
+`python journal_app.py FILE` covers the screen with a window and appends one JSON object per event
+to FILE: {"event", "x", "y", "button", "key", "text", "mods"}, as far as they apply. A press on the
+left half toggles a square, a key press moves a bar; the right half shows nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import tkinter
+from functools import partial
 from pathlib import Path
 
 MODIFIERS = {0x1: "shift", 0x4: "ctrl", 0x8: "alt", 0x40: "super", 0x80: "altgr"}
@@ -28,10 +29,13 @@ class Journal:
         self.half = width / 2
         self.presses = 0
         for sequence, name in (
-            ("<Motion>", "motion"), ("<ButtonPress>", "button_down"), ("<ButtonRelease>", "button_up"),
-            ("<KeyPress>", "key_down"), ("<KeyRelease>", "key_up"),
-        ):  # fmt: skip
-            self.canvas.bind(sequence, lambda event, name=name: self.note(name, event))
+            ("<Motion>", "motion"),
+            ("<ButtonPress>", "button_down"),
+            ("<ButtonRelease>", "button_up"),
+            ("<KeyPress>", "key_down"),
+            ("<KeyRelease>", "key_up"),
+        ):
+            self.canvas.bind(sequence, partial(self.note, name))
         self.canvas.bind("<Tab>", lambda event: self.note("key_down", event))
         self.canvas.bind("<FocusIn>", lambda event: self.write({"event": "ready"}))
         self.canvas.focus_force()
