@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import secrets
 import select
 import shutil
+import socket
+import struct
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import ExitStack, suppress
@@ -42,6 +46,18 @@ _OPENBOX_CONFIG = """<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
+_ADMIT = """
+import sys
+from Xlib import X
+from Xlib.display import Display
+
+display = Display()
+host = list(b"localuser\\0" + sys.argv[1].encode())
+display.change_hosts(X.HostInsert, X.FamilyServerInterpreted, host)
+display.sync()  # answered only after it was done
+"""
+
+
 class DisplayError(OSError):
     """The display did not come up; the message names the program and the package that has it."""
 
@@ -49,7 +65,8 @@ class DisplayError(OSError):
 class VirtualDisplay:
     """An X display of its own, alive inside a `with` block.
 
-    It listens on a local socket only, and picks a free number itself. The environment of this
+    It listens on a local socket only, lets in only the user of this process, and picks a free
+    number itself. The environment of this
     process stays as it is: hand `env` to the programs that shall appear here, and `name` to
     libraries that take a display name. Not thread-safe.
 
@@ -82,16 +99,22 @@ class VirtualDisplay:
     @property
     def env(self) -> dict[str, str]:
         """Environment variables for programs that shall appear on this display."""
-        authority = str(self._folder / "Xauthority")
-        return {**os.environ, "DISPLAY": self.name, "XAUTHORITY": authority}
+        return {**os.environ, "DISPLAY": self.name, "XAUTHORITY": str(self._authority)}
+
+    @property
+    def _authority(self) -> Path:
+        return self._folder / "Xauthority"
 
     def __enter__(self) -> VirtualDisplay:
         with ExitStack() as stack:
             self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory("-eyehand-x")))
-            # Some clients refuse to start without such a file; the server asks for no cookie.
-            (self._folder / "Xauthority").touch(mode=0o600)
+            self._authority.touch(mode=0o600)
+            secret = secrets.token_bytes(16)
+            self._authority.write_bytes(_cookie(secret, "0"))  # the server reads the secret only
             self._name = self._start_server(stack)
             stack.callback(setattr, self, "_name", None)
+            self._authority.write_bytes(_cookie(secret, self._name[1:]))
+            self._admit_this_user()
             if self._window_manager:
                 self._start_window_manager(stack)
             self._held = stack.pop_all()
@@ -111,7 +134,7 @@ class VirtualDisplay:
         read_end, write_end = os.pipe()
         geometry = f"{int(self.size.width)}x{int(self.size.height)}x24"
         options = ["-screen", "0", geometry, "-displayfd", str(write_end)]
-        quiet = ["-nolisten", "tcp", "-noreset"]
+        quiet = ["-nolisten", "tcp", "-noreset", "-auth", str(self._authority)]
         with os.fdopen(read_end, "rb", buffering=0) as answer:
             try:
                 server = _spawn(
@@ -128,6 +151,18 @@ class VirtualDisplay:
             raise _not_started("Xvfb", server, self._folder / "Xvfb.log")
         return f":{int(number)}"
 
+    def _admit_this_user(self) -> None:
+        """Let the programs of this user connect without the cookie, as this process must.
+
+        Only a program whose environment names the cookie can say so, hence the child.
+        """
+        user = f"#{os.geteuid()}"
+        child = subprocess.run(
+            [sys.executable, "-c", _ADMIT, user], env=self.env, capture_output=True, text=True
+        )
+        if child.returncode != 0:
+            raise DisplayError(f"{self.name} does not let us in: {child.stderr.strip()}")
+
     def _start_window_manager(self, stack: ExitStack) -> None:
         program = _find("openbox", "openbox")
         config = self._folder / "openbox.xml"
@@ -139,6 +174,13 @@ class VirtualDisplay:
             if manager.poll() is not None or time.monotonic() > deadline:
                 raise _not_started("openbox", manager, log)
             time.sleep(0.02)
+
+
+def _cookie(secret: bytes, number: str) -> bytes:
+    """The content of an authority file for a local display (the format of libXau)."""
+    fields = socket.gethostname().encode(), number.encode(), b"MIT-MAGIC-COOKIE-1", secret
+    family_local = struct.pack(">H", 256)
+    return family_local + b"".join(struct.pack(">H", len(field)) + field for field in fields)
 
 
 def _find(program: str, package: str) -> str:

@@ -50,6 +50,16 @@ def test_a_child_process_finds_the_display(display: VirtualDisplay) -> None:
     assert said.stdout.splitlines()[-1] == b"640"
 
 
+def test_only_this_user_is_let_in(display: VirtualDisplay) -> None:
+    client = Display(display.name)
+    try:
+        answer = client.list_hosts()
+    finally:
+        client.close()
+    assert answer.mode == X.EnableAccess
+    assert [bytes(host.name) for host in answer.hosts] == [f"localuser\0#{os.geteuid()}".encode()]
+
+
 def test_two_displays_live_side_by_side(display: VirtualDisplay) -> None:
     with VirtualDisplay(window_manager=False) as other:
         assert other.name != display.name
