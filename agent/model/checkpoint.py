@@ -9,7 +9,8 @@ network without storage, so that loading needs little more memory than the netwo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,9 @@ IGNORED = ".rotary_emb.inv_freq"
 """Some published files carry this table; it is computed from the configuration."""
 
 SHOWN = 20
+"""Faults of one kind that a message lists by name."""
+BATCH_ELEMENTS = 1 << 23
+"""Weights read (32 MB in fp32) before the mapped pages of a file are given back."""
 
 
 class CheckpointError(ValueError):
@@ -77,13 +81,10 @@ def load(
     stored = _headers(directory)
     _compare(directory, model.state_dict(), stored)
     owners = dict(_owners(model))
-    for name, entry in sorted(stored.items(), key=lambda item: (item[1].file, item[0])):
-        tensor = _read(name, entry, device, dtype)
-        module, attribute = owners[name]
-        old = getattr(module, attribute)
-        if isinstance(old, nn.Parameter):
-            tensor = nn.Parameter(tensor, requires_grad=old.requires_grad)
-        setattr(module, attribute, tensor)
+    for file, names in _batches(stored):
+        with safe_open(file, framework="pt") as shard:
+            for name in names:
+                _place(*owners[name], _private(name, shard.get_tensor(name), device, dtype))
     return model.eval()
 
 
@@ -218,16 +219,39 @@ def _owners(model: nn.Module) -> Iterable[tuple[str, tuple[nn.Module, str]]]:
                 yield (f"{path}.{attribute}" if path else attribute), (module, attribute)
 
 
-def _read(name: str, entry: _Stored, device: torch.device | str, dtype: torch.dtype) -> Tensor:
-    """A private copy of one tensor; closing the file gives its mapped pages back at once."""
-    with safe_open(entry.file, framework="pt") as shard:
-        tensor = shard.get_tensor(name)
-        if not tensor.is_floating_point():
-            return tensor.to(device, copy=True)
-        if not all(bound.isfinite() for bound in tensor.aminmax()):
-            raise CheckpointError(
-                f"{name} in {entry.file} has values that are not finite (NaN or infinity); "
-                "the file is damaged, or the training that wrote it diverged"
-            )
-        kept = torch.float32 if name.endswith(KEEP_FP32) else dtype
-        return tensor.to(device, kept, copy=True)
+def _batches(stored: Mapping[str, _Stored]) -> Iterator[tuple[Path, list[str]]]:
+    """Files and the tensors to read while they are open.
+
+    Closing a file gives its mapped pages back, so a large file is closed now and then; opening it
+    parses the whole header, so not for every tensor.
+    """
+    batch: list[str] = []
+    elements = 0
+    ordered = sorted(stored, key=lambda name: (stored[name].file, name))
+    for name, following in zip(ordered, [*ordered[1:], None], strict=True):
+        batch.append(name)
+        elements += math.prod(stored[name].shape)
+        file = stored[name].file
+        if following is None or stored[following].file != file or elements >= BATCH_ELEMENTS:
+            yield file, batch
+            batch, elements = [], 0
+
+
+def _private(name: str, tensor: Tensor, device: torch.device | str, dtype: torch.dtype) -> Tensor:
+    """A checked copy of one tensor that does not depend on the file."""
+    if not tensor.is_floating_point():
+        return tensor.to(device, copy=True)
+    if not all(bound.isfinite() for bound in tensor.aminmax()):
+        raise CheckpointError(
+            f"{name} has values that are not finite (NaN or infinity); the file is damaged, or "
+            "the training that wrote it diverged"
+        )
+    kept = torch.float32 if name.endswith(KEEP_FP32) else dtype
+    return tensor.to(device, kept, copy=True)
+
+
+def _place(module: nn.Module, attribute: str, tensor: Tensor) -> None:
+    old = getattr(module, attribute)
+    if isinstance(old, nn.Parameter):
+        tensor = nn.Parameter(tensor, requires_grad=old.requires_grad)
+    setattr(module, attribute, tensor)

@@ -93,11 +93,14 @@ class KimiVL(nn.Module):
         """Random weights for training from scratch: every layer keeps the size of its input.
 
         Matrices and kernels get normal(0, 1 / sqrt(fan in)), residual outputs are scaled down by
-        depth, embeddings get normal(0, 1), positions normal(0, 0.2); vectors stay as they are.
+        depth, embeddings get normal(0, 1), positions normal(0, 0.2), biases zero; other vectors
+        stay as they are. The seed alone decides.
         """
         generator = torch.Generator().manual_seed(seed)
         depth = self.config.text.num_hidden_layers + self.config.vision.num_hidden_layers
         for name, parameter in self.named_parameters():
+            if name.endswith(".bias"):
+                parameter.zero_()
             if parameter.dim() < 2:
                 continue
             std = parameter[0].numel() ** -0.5
