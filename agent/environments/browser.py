@@ -7,12 +7,12 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import TypeVar
 
+from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
-from playwright.sync_api import Page, Playwright, sync_playwright
 
 from agent.environments.display import VirtualDisplay
 
@@ -110,9 +110,15 @@ def _launch(session: ExitStack, program: str, profile: str, display: VirtualDisp
         ignore_default_args=["--enable-automation"],  # its info bar would move the page
         chromium_sandbox=os.geteuid() != 0,  # Chromium refuses its sandbox to root
         no_viewport=True,
+        handle_sigint=False,  # on Ctrl-C it is ours to close, after the run has ended in order
     )
-    session.callback(context.close)
+    session.callback(_close, context)
     return context.pages[0]
+
+
+def _close(context: BrowserContext) -> None:
+    with suppress(PlaywrightError):  # it may have died before
+        context.close()
 
 
 def _find_program() -> str:
