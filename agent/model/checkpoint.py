@@ -77,7 +77,7 @@ def load(
             of weights are not what config.json calls for; a weight is not finite.
     """
     directory = Path(directory)
-    model = _blueprint(_config(directory))
+    model = _described(directory)
     stored = _headers(directory)
     _compare(directory, model.state_dict(), stored)
     owners = dict(_owners(model))
@@ -97,7 +97,6 @@ def save(model: KimiVL, directory: Path | str) -> None:
         CheckpointError: the disk is full or the folder cannot be written.
     """
     directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     _replace(directory / WEIGHTS, lambda to: save_file(weights, to, metadata={"format": "pt"}))
     text = json.dumps(model.config.to_json(), indent=2) + "\n"
@@ -107,10 +106,12 @@ def save(model: KimiVL, directory: Path | str) -> None:
 def _replace(target: Path, write: Callable[[Path], Any]) -> None:
     partial = target.with_name(target.name + ".partial")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         write(partial)
         partial.replace(target)
     except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
+        if partial.is_file():
+            partial.unlink()
         raise CheckpointError(f"cannot write {target}: {error}; the old file is kept") from error
 
 
@@ -120,14 +121,15 @@ def _blueprint(config: KimiVLConfig) -> KimiVL:
         return KimiVL(config)
 
 
-def _config(directory: Path) -> KimiVLConfig:
+def _described(directory: Path) -> KimiVL:
+    """The network that config.json describes, without storage."""
     try:
-        return KimiVLConfig.load(directory)
+        return _blueprint(KimiVLConfig.load(directory))
     except FileNotFoundError as error:
         raise CheckpointError(
             f"expected {CONFIG} in {directory}, found none; name a folder with a checkpoint"
         ) from error
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
         raise CheckpointError(f"cannot use {directory / CONFIG}: {error}") from error
 
 

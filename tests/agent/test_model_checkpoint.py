@@ -255,6 +255,12 @@ def test_an_interrupted_save_leaves_the_old_checkpoint(folder: Path) -> None:
     assert same(load(folder), model())
 
 
+def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CheckpointError, match="cannot write"):
+        save(model(), tmp_path / "file" / "model")
+
+
 # Broken checkpoints.
 
 
@@ -360,6 +366,10 @@ def test_a_folder_without_weights_or_config_is_refused(folder: Path) -> None:
         ({"model_type": "llava"}, "model_type must be 'kimi_vl', actually: 'llava'"),
         ({"text_config": {"q_lora_rank": 1536}}, "q_lora_rank"),
         ({"vision_config": {"hidden_size": "wide"}}, "config.json"),
+        ({"vision_config": {"num_attention_heads": 0}}, "config.json"),
+        ({"text_config": {"hidden_size": "wide"}}, "config.json"),
+        ({"text_config": {"num_hidden_layers": 1.5}}, "config.json"),
+        ({"text_config": {"hidden_size": -1}}, "config.json"),
         ({"vision_config": {"hidden_size": 33, "num_attention_heads": 2}}, "head"),
     ],
 )
