@@ -21,7 +21,9 @@ import typer
 from rich.progress import track
 
 from actions.space import CallUser, Click
-from agent.environments.miniwob import AREA, MiniWob, task_page
+from agent.environments.browser import BrowserError
+from agent.environments.display import DisplayError
+from agent.environments.miniwob import AREA, MiniWob, TaskError, task_page
 from agent.learning.samples import Glyphs, Question, Sample, write_shard
 from vision.geometry import Box, Point
 
@@ -258,8 +260,11 @@ def main(
     """Harvest labelled screenshots of MiniWoB++ tasks."""
     names = tasks.split(",")
     shards = harvest(names, range(first_seed, first_seed + count), out)
-    for _ in track(shards, "Shards", total=len(names) * -(-count // SHARD_SIZE)):
-        pass
+    try:
+        for _ in track(shards, "Shards", total=len(names) * -(-count // SHARD_SIZE)):
+            pass
+    except (HarvestError, TaskError, DisplayError, BrowserError) as error:
+        raise SystemExit(f"harvest: {error}") from error
 
 
 if __name__ == "__main__":
