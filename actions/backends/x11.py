@@ -25,6 +25,7 @@ from actions.backends.x11_keyboard import (
     keysym_of_key,
 )
 from actions.backends.x11_ping import Ping
+from actions.backends.xkb import Keyboard
 from actions.space import (
     Action,
     Button,
@@ -73,7 +74,8 @@ class X11Backend(Backend):
             raise BackendError(str(error)) from error
         self._display = _connect(display)
         self._ping = Ping(_connect(display))
-        self._borrowed = BorrowedKeys(self._display)
+        self._keyboard = Keyboard(self._display)
+        self._borrowed = BorrowedKeys(self._keyboard)
         self._lock = RLock()
         self._buttons: dict[int, None] = {}
         self._keycodes: dict[int, None] = {}
@@ -117,7 +119,10 @@ class X11Backend(Backend):
                 self._release_button(wheel)
 
     def key_down(self, key: str) -> None:
-        """Press a key, and the Shift or AltGr that this keyboard needs for it."""
+        """Press a key, and the Shift or AltGr that this keyboard needs for it.
+
+        A character that the layout lacks is put on a borrowed key, until text is typed or `close`.
+        """
         keysym = keysym_of_key(known_key(key))
         with self._sending():
             layout = Layout.read(self._display)
@@ -141,12 +146,16 @@ class X11Backend(Backend):
         """Type any Unicode text; characters that the layout lacks go through borrowed keys."""
         with self._sending():
             layout = Layout.read(self._display)
+            if layout.caps:
+                self._keyboard.lock_caps(False)
         try:
             for run in _runs(text, layout):
                 self._type_run(run, layout, checkpoint)
         finally:
-            with self._lock:
+            with suppress(BackendError), self._sending():
                 self._borrowed.give_back()
+                if layout.caps:
+                    self._keyboard.lock_caps(True)
 
     def release_all(self) -> None:
         """Release every key and button that is still held. Never raises; safe to repeat."""
@@ -181,13 +190,12 @@ class X11Backend(Backend):
     def _type_run(self, run: str, layout: Layout, checkpoint: Callable[[], None]) -> None:
         """Type characters that need no more borrowed keys than there are."""
         keysyms = [keysym_of_char(char) for char in run]
-        foreign = {keysym for keysym in keysyms if layout.stroke(keysym) is None}
+        foreign = {keysym for keysym in keysyms if keysym not in layout.strokes}
         with self._sending():
             lent = self._borrowed.lend(foreign, layout.spare) if foreign else {}
         for index, keysym in enumerate(keysyms, 1):
             checkpoint()
-            stroke = lent.get(keysym) or layout.stroke(keysym)
-            assert stroke is not None, "lend() covers what the layout lacks"
+            stroke = layout.strokes.get(keysym) or lent[keysym]
             with self._sending():
                 self._press_keys(*stroke.modifiers, stroke.keycode)
                 self._release_keys(stroke.keycode, *reversed(stroke.modifiers))
@@ -264,7 +272,7 @@ def _runs(text: str, layout: Layout) -> Iterator[str]:
     start, foreign = 0, set[int]()
     for index, char in enumerate(text):
         keysym = keysym_of_char(char)
-        if layout.stroke(keysym) is not None or keysym in foreign:
+        if keysym in layout.strokes or keysym in foreign:
             continue
         if len(foreign) == room:
             yield text[start:index]

@@ -10,7 +10,7 @@ from Xlib import XK, X
 from Xlib.display import Display
 
 from actions.backends.base import BackendError
-from actions.backends.xkb import KeyMap, row_of
+from actions.backends.xkb import Keyboard, row_of
 
 UNICODE = 0x01000000
 """Added to a code point, this gives the keysym of any character beyond Latin-1."""
@@ -69,7 +69,7 @@ class Layout:
     Attributes:
         strokes: how to produce each keysym, with the fewest modifiers.
         spare: keycodes that produce nothing and may be borrowed.
-        caps: Caps Lock is on: letters of the layout come out in the other case.
+        caps: Caps Lock is on; it would turn letters into capitals.
     """
 
     strokes: Mapping[int, Stroke]
@@ -87,12 +87,6 @@ class Layout:
         spare = tuple(code for code, row in rows if not any(row) and code not in modifiers)
         strokes = _strokes(rows, state >> _GROUP_SHIFT & 3)
         return cls(strokes, spare, bool(state & X.LockMask))
-
-    def stroke(self, keysym: int) -> Stroke | None:
-        """How to write this keysym now, None when the layout has no way."""
-        if self.caps and _has_case(keysym):
-            return None
-        return self.strokes.get(keysym)
 
 
 def _strokes(rows: list[tuple[int, list[int]]], group: int) -> dict[int, Stroke]:
@@ -119,13 +113,6 @@ def _strokes(rows: list[tuple[int, list[int]]], group: int) -> dict[int, Stroke]
     return strokes
 
 
-def _has_case(keysym: int) -> bool:
-    if 0xFF < keysym < UNICODE:  # function keys and legacy characters
-        return False
-    char = chr(keysym - UNICODE if keysym >= UNICODE else keysym)
-    return char.lower() != char.upper()
-
-
 class BorrowedKeys:
     """Spare keycodes that write other characters for a while.
 
@@ -133,8 +120,8 @@ class BorrowedKeys:
     again, or gives it back, first lets them handle what was sent.
     """
 
-    def __init__(self, display: Display) -> None:
-        self._keymap = KeyMap(display)
+    def __init__(self, keyboard: Keyboard) -> None:
+        self._keyboard = keyboard
         self._lent: dict[int, int] = {}
         self._before: dict[int, bytes] = {}
 
@@ -156,15 +143,15 @@ class BorrowedKeys:
             )
         missing = [keysym for keysym in wanted if keysym not in kept.values()]
         new = dict(zip(free, missing, strict=False))
-        now = self._keymap.read()
+        now = self._keyboard.read()
         self._before = {code: now[code] for code in new} | self._before
         self._lent |= new
-        self._keymap.write({code: row_of(keysym) for code, keysym in new.items()})
+        self._keyboard.write({code: row_of(keysym) for code, keysym in new.items()})
         return {keysym: Stroke(code) for code, keysym in self._lent.items()}
 
     def give_back(self) -> None:
         """Leave the keycodes as they were. Never raises; a lost display needs no restoring."""
         with suppress(Exception):
-            self._keymap.write(self._before)
+            self._keyboard.write(self._before)
         self._lent.clear()
         self._before.clear()

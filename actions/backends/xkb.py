@@ -1,4 +1,4 @@
-"""Reading and changing what keys write, through the X keyboard extension.
+"""What keys write and whether Caps Lock is on, through the X keyboard extension.
 
 The core protocol changes keycode by keycode, and every change makes every program reload its
 keyboard; a window manager can be busy with that for seconds. XkbSetMap changes any number of keys
@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 
+from Xlib import X
 from Xlib.display import Display
 from Xlib.protocol import rq
 
@@ -84,8 +85,20 @@ class _SetMap(rq.Request):  # type: ignore[misc]
     )
 
 
-class KeyMap:
-    """What each key writes.
+class _LatchLockState(rq.Request):  # type: ignore[misc]
+    _request = rq.Struct(
+        rq.Card8("opcode"),
+        rq.Opcode(5),
+        rq.RequestLength(),
+        rq.Card16("device"),
+        rq.Card8("affected"),
+        rq.Card8("locked"),
+        rq.Pad(8),
+    )
+
+
+class Keyboard:
+    """The keyboard of a display.
 
     A row is one key in the extension's wire format: which group and level writes which symbol.
 
@@ -143,8 +156,19 @@ class KeyMap:
         )
         self._display.sync()
 
+    def lock_caps(self, on: bool) -> None:
+        """Switch Caps Lock."""
+        _LatchLockState(
+            display=self._display.display,
+            opcode=self._opcode,
+            device=_CORE_KEYBOARD,
+            affected=X.LockMask,
+            locked=X.LockMask if on else 0,
+        )
+        self._display.sync()
+
 
 def row_of(keysym: int) -> bytes:
-    """A key that writes one symbol, whatever Shift and Caps Lock say."""
+    """A key that writes one symbol, whatever Shift says."""
     one_level, one_group = 0, 1
     return _HEADER.pack(one_level, 0, 0, 0, one_group, 1, 1) + struct.pack("=I", keysym)

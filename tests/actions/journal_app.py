@@ -1,8 +1,8 @@
 """A program that writes down the input it really receives: the oracle of the executor's tests.
 
 `python journal_app.py FILE` covers the screen with a window and appends one JSON object per event
-to FILE: {"event", "x", "y", "button", "key", "text", "mods"}, as far as they apply. A press on the
-left half toggles a square, a key press moves a bar; the right half shows nothing.
+to FILE: {"event", "x", "y", "mods", "button", "count", "key", "text"}, as far as they apply. A
+press on the left half toggles a square, a key press moves a bar; the right half shows nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Journal:
         self.square = self.canvas.create_rectangle(40, 40, 80, 80, fill="gray", outline="")
         self.bar = self.canvas.create_rectangle(0, 400, 10, 420, fill="green", outline="")
         self.half = width / 2
-        self.presses = 0
+        self.presses = self.keys = 0
         for sequence, name in (
             ("<Motion>", "motion"),
             ("<ButtonPress>", "button_down"),
@@ -36,15 +36,19 @@ class Journal:
             ("<KeyRelease>", "key_up"),
         ):
             self.canvas.bind(sequence, partial(self.note, name))
+        for count, word in ((2, "Double"), (3, "Triple"), (4, "Quadruple")):
+            self.canvas.bind(
+                f"<{word}-ButtonPress>", partial(self.note, "button_down", count=count)
+            )
         self.canvas.bind("<Tab>", lambda event: self.note("key_down", event))
         self.canvas.bind("<FocusIn>", lambda event: self.write({"event": "ready"}))
         self.canvas.focus_force()
 
-    def note(self, name: str, event: tkinter.Event[tkinter.Misc]) -> str:
+    def note(self, name: str, event: tkinter.Event[tkinter.Misc], count: int = 1) -> str:
         entry: dict[str, object] = {"event": name, "x": event.x_root, "y": event.y_root}
         entry["mods"] = [word for bit, word in MODIFIERS.items() if int(event.state) & bit]
         if name.startswith("button"):
-            entry["button"] = event.num
+            entry |= {"button": event.num, "count": count}
         if name.startswith("key"):
             entry |= {"key": event.keysym, "text": event.char}
         self.write(entry)
@@ -57,7 +61,9 @@ class Journal:
             color = "red" if self.presses % 2 else "gray"
             self.canvas.itemconfigure(self.square, fill=color)
         if name == "key_down" and event.char:
-            self.canvas.move(self.bar, 7, 0)
+            self.keys += 1
+            left = 7 * self.keys % int(self.half)
+            self.canvas.coords(self.bar, left, 400, left + 10, 420)
 
     def write(self, entry: dict[str, object]) -> None:
         self.file.write(json.dumps(entry) + "\n")
