@@ -26,7 +26,7 @@ class Earlier(BaseModel):
     text: str
 
 
-class ActRequest(BaseModel):
+class ActRequest(BaseModel, strict=True):
     """The task, the screen as a data URL, and what was done so far, oldest first."""
 
     instruction: str
@@ -70,6 +70,7 @@ def router(service: Service) -> APIRouter:
     async def act(body: ActRequest, request: Request) -> ActReply:
         """Decide the next step."""
         check_text(body, service.settings)
+        service.queue.refuse_if_full()
         observation = await anyio.to_thread.run_sync(_observation, body, service)
         ticket = service.queue.enter(lambda _: service.backend.policy.decide(observation))
         decision = await outcome(ticket, request)

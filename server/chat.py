@@ -38,6 +38,7 @@ def router(service: Service) -> APIRouter:
     @routes.post("/v1/chat/completions", response_model=Completion)
     async def complete(body: ChatRequest, request: Request) -> Completion | Response:
         """Answer a chat; every `model` name means the one that is served."""
+        service.queue.refuse_if_full()
         messages = await anyio.to_thread.run_sync(read, body, service.settings)
         heading = Heading(f"chatcmpl-{token_hex(12)}", int(time.time()), model.id)
         if not body.stream:

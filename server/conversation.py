@@ -70,7 +70,7 @@ class StreamOptions(BaseModel):
     include_usage: bool | None = None
 
 
-class ChatRequest(BaseModel):
+class ChatRequest(BaseModel, strict=True):
     """The part of OpenAI's chat request that has a meaning here."""
 
     messages: list[ChatMessage] = Field(min_length=1)

@@ -75,6 +75,21 @@ class ModelQueue:
         """Requests that wait or run now."""
         return self._inside
 
+    def refuse_if_full(self) -> None:
+        """Ask this before work that would be for nothing, such as decoding pictures.
+
+        Raises:
+            ApiError: 429 with Retry-After, the line is full.
+        """
+        if self._inside < self._depth:
+            return
+        seconds = min(max(math.ceil(self._seconds * self._inside), 1), 60)
+        raise ApiError(
+            429,
+            f"{self._inside} requests are waiting, which is the most: try again in {seconds} s",
+            headers={"Retry-After": str(seconds)},
+        )
+
     def enter(self, job: Callable[[Ticket[T]], T]) -> Ticket[T]:
         """Put a job at the end of the line.
 
@@ -82,8 +97,7 @@ class ModelQueue:
             ApiError: 429 with Retry-After, the line is full.
         """
         with self._lock:
-            if self._inside >= self._depth:
-                raise self._busy()
+            self.refuse_if_full()
             self._inside += 1
         ticket = Ticket(job)
         ticket.future = self._thread.submit(self._timed, ticket)
@@ -104,14 +118,6 @@ class ModelQueue:
     def _out(self, future: Future[T]) -> None:
         with self._lock:
             self._inside -= 1
-
-    def _busy(self) -> ApiError:
-        seconds = min(max(math.ceil(self._seconds * self._inside), 1), 60)
-        return ApiError(
-            429,
-            f"{self._inside} requests are waiting, which is the most: try again in {seconds} s",
-            headers={"Retry-After": str(seconds)},
-        )
 
 
 async def outcome(ticket: Ticket[T], request: Request) -> T:

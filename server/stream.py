@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from agent.policies.base import PolicyError
 from agent.policies.chat import Reply
 from server.completion import Heading
-from server.errors import body_of
+from server.errors import ApiError, body_of
 from server.queue import Ticket, while_connected
 
 DONE = "data: [DONE]\n\n"
@@ -75,6 +75,9 @@ class Stream:
             yield DONE
         except PolicyError as error:
             yield _event(body_of(error))
+        except Exception:
+            yield _event(body_of(ApiError(500, "the server failed; its log says where")))
+            raise
         finally:
             ticket.leave()
 

@@ -195,6 +195,8 @@ def test_an_answer_as_long_as_allowed_ended_for_its_length(open_door: Open) -> N
         ({"messages": [shown("http://127.0.0.1/x.png")]}, "messages.0.content.0.image_url.url"),
         ({"n": 2}, "n"),
         ({"temperature": -1}, "temperature"),
+        ({"temperature": False}, "temperature"),
+        ({"temperature": "hot"}, "temperature"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"seed": 2**70}, "seed"),
     ],
@@ -280,3 +282,16 @@ def test_a_failure_within_a_stream_is_an_event(open_door: Open) -> None:
     client = open_door(chat=ScriptedChat(after=fail)).openai
     with pytest.raises(openai.APIError, match="broken in the middle"):
         list(client.chat.completions.create(model="m", messages=[said("user", "hi")], stream=True))
+
+
+def test_an_unforeseen_fault_within_a_stream_is_an_event_that_tells_nothing(
+    open_door: Open,
+) -> None:
+    def fail(piece: str) -> None:
+        raise RuntimeError("a secret")
+
+    answer = open_door(chat=ScriptedChat(after=fail)).openai.chat.completions.create(
+        model="m", messages=[said("user", "hi")], stream=True
+    )
+    with pytest.raises(openai.APIError, match="its log says where"):
+        list(answer)
