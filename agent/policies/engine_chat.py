@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -153,15 +154,16 @@ class _Writer:
 
     def __init__(self, tokenizer: Tokenizer, stop: tuple[str, ...], emit: Emit) -> None:
         self._tokenizer, self._stop, self._emit = tokenizer, stop, emit
-        self._bytes = b""
+        self._decoder = getincrementaldecoder("utf-8")("replace")
+        self._written = ""
         self._text = ""
         self._sent = 0
         self.cut = False
 
     def take(self, token: int) -> bool:
         """Add a token and hand out what is certain; whether to go on."""
-        self._bytes += self._tokenizer.token_bytes(token)
-        text = self._bytes.decode("utf-8", "ignore")
+        self._written += self._decoder.decode(self._tokenizer.token_bytes(token))
+        text = self._written
         ends = [at for stop in self._stop if (at := text.find(stop)) >= 0]
         self.cut = bool(ends)
         self._send(text[: min(ends)] if ends else text[: len(text) - self._held(text)])
@@ -170,7 +172,7 @@ class _Writer:
     def finish(self) -> str:
         """Hand out the rest; the whole text."""
         if not self.cut:
-            self._send(self._bytes.decode("utf-8", "replace"))
+            self._send(self._written + self._decoder.decode(b"", final=True))
         return self._text
 
     def _held(self, text: str) -> int:

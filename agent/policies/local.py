@@ -12,7 +12,7 @@ import torch
 from actions.dialects import ParseError, parse
 from agent.model import checkpoint, preprocessor, prompt
 from agent.model.checkpoint import CheckpointError
-from agent.model.config import ConfigError
+from agent.model.config import ConfigError, KimiVLConfig
 from agent.model.engine import Engine, Generation, Picture
 from agent.model.tokenizer import Tokenizer, TokenizerError
 from agent.policies.base import Decision, Observation, Policy, PolicyError
@@ -87,10 +87,31 @@ def load_engine(directory: Path, device: str = "cpu", dtype: torch.dtype = torch
             "Kimi-VL checkpoint folder with --model"
         )
     try:
-        network = checkpoint.load(directory, device, dtype)
-        return Engine(network, Tokenizer.load(directory))
+        tokenizer = Tokenizer.load(directory)
+        config = KimiVLConfig.load(directory)
+        check_vocabulary(tokenizer, config)
+        return Engine(checkpoint.load(directory, device, dtype), tokenizer)
     except (CheckpointError, ConfigError, TokenizerError) as error:
         raise PolicyError(str(error)) from error
+
+
+def check_vocabulary(tokenizer: Tokenizer, config: KimiVLConfig) -> None:
+    """Refuse a tokenizer that belongs to another network.
+
+    Raises:
+        ConfigError: it has more tokens than the network, or another media placeholder.
+    """
+    if tokenizer.vocab_size > config.text.vocab_size:
+        raise ConfigError(
+            f"the tokenizer has {tokenizer.vocab_size} tokens, the network only "
+            f"{config.text.vocab_size}; they do not belong together"
+        )
+    placeholder = tokenizer.special(prompt.MEDIA)
+    if placeholder != config.media_placeholder_token_id:
+        raise ConfigError(
+            f"expected {prompt.MEDIA} to be token {config.media_placeholder_token_id}, as "
+            f"config.json says; the tokenizer has it at {placeholder}"
+        )
 
 
 def local_policy(directory: Path | None = None, device: str = "cpu") -> EmbeddedPolicy | ChatPolicy:

@@ -1,0 +1,160 @@
+"""Policies that run in this process, on checkpoint folders with tiny random weights."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent.model import checkpoint
+from agent.model.kimi_vl import KimiVL
+from agent.model.prompt import embedded_tokenizer
+from agent.policies.base import Observation, PolicyError
+from agent.policies.chat import Finish, Message, PromptTooLong, Role
+from agent.policies.engine_chat import ChatPolicy
+from agent.policies.local import LONGEST_INSTRUCTION, EmbeddedPolicy, local_policy
+from tests.agent.tiny import tiny_config, tiny_model
+from vision.frame import Frame
+from vision.geometry import Box
+
+
+def a_frame(seed: int = 0, left: int = 0, top: int = 0) -> Frame:
+    pixels = np.random.default_rng(seed).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    return Frame(pixels, Box(left, top, left + 90, top + 60))
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Path:
+    checkpoint.save(tiny_model(), tmp_path)
+    embedded_tokenizer().save(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A folder as Kimi-VL is published: its tokenizer format, its preprocessing, no extra heads."""
+    config = tiny_config(pointing=False, stem=False)
+    text = replace(config.text, vocab_size=512, max_position_embeddings=1024)
+    model = KimiVL(replace(config, text=text, media_placeholder_token_id=256 + 21))
+    model.initialize(0)
+    checkpoint.save(model.eval(), tmp_path)
+    lines = [f"{base64.b64encode(bytes([b])).decode()} {b}" for b in range(256)]
+    (tmp_path / "tiktoken.model").write_text("\n".join(lines))
+    (tmp_path / "preprocessor_config.json").write_text(
+        json.dumps({"in_token_limit": 64, "image_mean": [0.5] * 3, "image_std": [0.5] * 3})
+    )
+    return tmp_path
+
+
+def test_the_embedded_policy_decides_on_pixels(embedded: Path) -> None:
+    policy = local_policy(embedded)
+    assert isinstance(policy, EmbeddedPolicy)
+    first = policy.decide(Observation("Click on OK", a_frame(left=-90)))
+    assert first.map.screen == (-90, 0, 0, 60)
+    assert (first.step is None) != (first.error is None)
+    again = policy.decide(Observation("Click on OK", a_frame(left=-90)))
+    assert again.text == first.text
+    assert again.usage.cached_tokens == again.usage.prompt_tokens - 1
+    assert again.timing.total_ms >= again.timing.decode_ms
+
+
+def test_the_weights_are_named_in_the_record(embedded: Path) -> None:
+    about = local_policy(embedded).describe()
+    assert about["policy"] == "embedded"
+    assert len(about["weights"]) == 64
+
+
+def test_an_instruction_that_is_too_long_is_refused(embedded: Path) -> None:
+    policy = local_policy(embedded)
+    with pytest.raises(PolicyError, match=f"up to {LONGEST_INSTRUCTION} characters, actually"):
+        policy.decide(Observation("x" * 100_000, a_frame()))
+
+
+def test_a_missing_folder_names_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match=r"no model in .*eyehand train pointing"):
+        local_policy(tmp_path / "nothing")
+
+
+def test_a_foreign_tokenizer_is_refused(published: Path) -> None:
+    (published / "tiktoken.model").unlink()
+    embedded_tokenizer().save(published)
+    with pytest.raises(PolicyError, match=r"media_pad\|> to be token 277"):
+        local_policy(published)
+
+
+def test_a_folder_without_preprocessing_is_refused(published: Path) -> None:
+    (published / "preprocessor_config.json").unlink()
+    with pytest.raises(PolicyError, match=r"preprocessor_config\.json cannot be used"):
+        local_policy(published)
+
+
+def test_kimi_vl_answers_chats(published: Path) -> None:
+    policy = local_policy(published)
+    assert isinstance(policy, ChatPolicy)
+    pieces: list[str] = []
+    chat = [
+        Message(Role.USER, ("one", a_frame(1))),
+        Message(Role.USER, (a_frame(2), "two")),
+        Message(Role.ASSISTANT, ("three",)),
+        Message(Role.USER, ("four",)),
+    ]
+    reply = policy.chat.complete(
+        chat, max_tokens=20, stop=(), seed=None, temperature=0.0, emit=pieces.append
+    )
+    assert "".join(pieces) == reply.text
+    assert reply.usage.completion_tokens <= 20
+    warm = policy.chat.complete(
+        chat, max_tokens=20, stop=(), seed=7, temperature=1.0, emit=lambda _: None
+    )
+    same = policy.chat.complete(
+        chat, max_tokens=20, stop=(), seed=7, temperature=1.0, emit=lambda _: None
+    )
+    assert warm.text == same.text
+    assert same.usage.cached_tokens == same.usage.prompt_tokens - 1
+
+
+def test_a_stop_string_ends_the_text_and_is_not_sent(published: Path) -> None:
+    policy = local_policy(published)
+    assert isinstance(policy, ChatPolicy)
+    ask = [Message(Role.USER, ("hello",))]
+
+    def complete(stop: tuple[str, ...], emit: list[str]) -> tuple[str, Finish]:
+        reply = policy.chat.complete(  # type: ignore[union-attr]
+            ask, max_tokens=40, stop=stop, seed=3, temperature=1.5, emit=emit.append
+        )
+        return reply.text, reply.finish
+
+    free, _ = complete((), [])
+    readable = [c for c in free if c.isprintable() and c != "\ufffd"]
+    assert len(readable) > 2, "the random network should write some readable characters"
+    stop = readable[2]
+    pieces: list[str] = []
+    text, finish = complete((stop,), pieces)
+    assert (
+        text == free[: free.index(stop)].replace("\ufffd", "") or text == free[: free.index(stop)]
+    )
+    assert "".join(pieces) == text
+    assert finish is Finish.STOP
+
+
+def test_kimi_vl_decides_through_its_own_dialect(published: Path) -> None:
+    policy = local_policy(published)
+    decision = policy.decide(Observation("Click on OK", a_frame(left=100), max_tokens=5))
+    assert decision.map.extent == (1, 1)
+    assert decision.map.image == (90, 60)
+    assert decision.error is not None  # random weights write no code
+    assert policy.describe()["profile"] == "kimi"
+
+
+def test_a_prompt_longer_than_the_context_is_refused(published: Path) -> None:
+    policy = local_policy(published)
+    assert isinstance(policy, ChatPolicy)
+    with pytest.raises(PromptTooLong, match="prompt tokens, actually"):
+        policy.chat.complete(
+            [Message(Role.USER, ("long " * 800,))],
+            max_tokens=5, stop=(), seed=None, temperature=0.0, emit=lambda _: None,
+        )  # fmt: skip
