@@ -31,7 +31,7 @@ class ActRequest(BaseModel, strict=True):
 
     instruction: str
     screenshot: str
-    history: list[Earlier] | None = None
+    history: list[Earlier] | None = Field(default=None, max_length=10_000)
     max_tokens: int | None = Field(default=None, ge=1)
 
 

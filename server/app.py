@@ -84,22 +84,32 @@ def bind(settings: Settings) -> socket.socket:
 
 
 def prepare(backend: Backend, settings: Settings, token: Token) -> uvicorn.Server:
-    """The uvicorn server, not started; run it with `sockets=[bind(settings)]`."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            create_app(backend, settings, token),
-            http=with_deadline(settings.head),
-            ws="none",
-            access_log=False,  # it writes the query, in which a client may have put its token
-            log_level="warning",
-            proxy_headers=False,
-            server_header=False,
-            timeout_keep_alive=KEEP_ALIVE,
-            timeout_graceful_shutdown=settings.drain,
-            ssl_certfile=settings.certificate,
-            ssl_keyfile=settings.key,
-        )
+    """The uvicorn server, not started; run it with `sockets=[bind(settings)]`.
+
+    Raises:
+        SettingsError: the certificate or its key cannot be used.
+    """
+    config = uvicorn.Config(
+        create_app(backend, settings, token),
+        http=with_deadline(settings.head),
+        ws="none",
+        access_log=False,  # it writes the query, in which a client may have put its token
+        log_level="warning",
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=settings.drain,
+        ssl_certfile=settings.certificate,
+        ssl_keyfile=settings.key,
     )
+    try:
+        config.load()
+    except OSError as error:
+        raise SettingsError(
+            f"cannot use the certificate {settings.certificate} with the key {settings.key} "
+            f"({error.strerror}): expected two PEM files that belong together"
+        ) from error
+    return uvicorn.Server(config)
 
 
 def serve(backend: Backend, settings: Settings, environ: Mapping[str, str] = os.environ) -> None:
@@ -108,7 +118,7 @@ def serve(backend: Backend, settings: Settings, environ: Mapping[str, str] = os.
     For the main thread of a process that does nothing else.
 
     Raises:
-        SettingsError: the address cannot be bound, or the token is too weak.
+        SettingsError: the address, the token or the certificate cannot be used.
     """
     # uvicorn sends itself the signal again when it is done; it must not kill us before `finally`.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -73,7 +73,7 @@ class StreamOptions(BaseModel):
 class ChatRequest(BaseModel, strict=True):
     """The part of OpenAI's chat request that has a meaning here."""
 
-    messages: list[ChatMessage] = Field(min_length=1)
+    messages: list[ChatMessage] = Field(min_length=1, max_length=10_000)
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: int | None = Field(default=None, ge=1)

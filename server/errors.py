@@ -10,7 +10,7 @@ RequestValidationError (fastapi)  400: all faults of a body at once
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -35,6 +35,9 @@ KINDS = {
     503: "model_error",
 }
 """Status -> the error's `type`; every other status is an `invalid_request_error`."""
+
+SHOWN = 20
+"""Most faults of a body that one message lists."""
 
 
 class ErrorDetail(BaseModel):
@@ -88,12 +91,18 @@ def response_to(error: HTTPException | PolicyError) -> JSONResponse:
 
 
 def invalid(error: RequestValidationError) -> ApiError:
-    """All faults of a body in one message; `param` is the first one's place."""
-    faults = [
-        (".".join(str(step) for step in fault["loc"][1:]), fault["msg"]) for fault in error.errors()
-    ]
+    """The faults of a body in one message; `param` is the first one's place."""
+    faults = [_fault(fault["type"], fault["loc"][1:], fault["msg"]) for fault in error.errors()]
     lines = [f"{place}: {message}" if place else message for place, message in faults]
-    return ApiError(400, "; ".join(lines), faults[0][0] or None)
+    more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+    return ApiError(400, "; ".join(lines[:SHOWN] + more), faults[0][0])
+
+
+def _fault(kind: str, steps: Sequence[str | int], message: str) -> tuple[str | None, str]:
+    """Place and description."""
+    if kind == "json_invalid":
+        return None, f"the body is not JSON from character {steps[0]} on"
+    return ".".join(str(step) for step in steps) or None, message
 
 
 def install(app: FastAPI) -> None:

@@ -128,6 +128,22 @@ def test_all_faults_are_reported_at_once(door: Door) -> None:
     assert all(name in error["message"] for name in ("instruction", "screenshot", "max_tokens"))
 
 
+def test_a_thousand_faults_make_a_short_message(door: Door) -> None:
+    error = door.act(history=[{}] * 1000).json()["error"]
+    assert error["param"] == "history.0.text"
+    assert error["message"].endswith("and 980 more")
+
+
+def test_broken_json_is_told_where(door: Door) -> None:
+    kind = {"Content-Type": "application/json"}
+    error = door.http.post("/v1/act", content=b'{"a": }', headers=kind).json()["error"]
+    assert error == {
+        "type": "invalid_request_error",
+        "message": "the body is not JSON from character 6 on",
+        "param": None,
+    }
+
+
 def test_a_hundred_kilobyte_instruction_is_told_the_limit(door: Door) -> None:
     message = door.act(instruction="x" * 100_000).json()["error"]["message"]
     assert "20000" in message

@@ -18,9 +18,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server.app import KEEP_ALIVE, bind
+from server.app import KEEP_ALIVE, bind, prepare
+from server.backend import Backend, PolicyChat
 from server.settings import Settings, SettingsError
-from tests.server.conftest import Open, picture, wait_for
+from tests.server.conftest import TOKEN, Open, ScriptedPolicy, picture, wait_for
 
 SCRIPT = Path(__file__).with_name("scripted_server.py")
 
@@ -131,6 +132,20 @@ def test_with_a_certificate_it_speaks_https(open_door: Open, tmp_path: Path) -> 
         assert client.get("/healthz", headers={"Origin": url}).status_code == 200
         plain = url.replace("https", "http")
         assert client.get("/healthz", headers={"Origin": plain}).status_code == 403
+
+
+@pytest.mark.parametrize("content", [None, "no PEM"])
+def test_a_certificate_that_cannot_be_used_is_named(tmp_path: Path, content: str | None) -> None:
+    certificate = tmp_path / "certificate.pem"
+    if content is not None:
+        certificate.write_text(content)
+    policy = ScriptedPolicy()
+    with pytest.raises(SettingsError, match=r"certificate\.pem.*PEM files"):
+        prepare(
+            Backend("any", policy, PolicyChat(policy, 4096)),
+            Settings(certificate=certificate, key=certificate),
+            TOKEN,
+        )
 
 
 def test_idle_connections_are_kept_as_long_as_ui_tars_clients_need() -> None:
