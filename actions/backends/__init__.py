@@ -1,1 +1,1 @@
-"""Executor backends: X11, browser, scripted."""
+"""Executor backends: X11, desktop (PyAutoGUI), browser, scripted."""

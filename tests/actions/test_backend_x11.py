@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ from Xlib.ext import xtest
 
 from actions.backends.base import BackendError
 from actions.backends.x11 import X11Backend
-from actions.executor import Executor
+from actions.executor import Executor, Stopped
 from actions.receipt import Outcome
 from actions.space import (
     Action,
@@ -276,6 +278,24 @@ def test_a_drag_arrives_as_press_path_and_release(stage: Stage) -> None:
     assert (events[start]["x"], events[start]["y"]) == (0, 0)
     assert (events[end]["x"], events[end]["y"]) == (639, 479)
     assert end - start > 8
+
+
+def test_a_stop_in_the_middle_of_typing_leaves_nothing_behind(stage: Stage) -> None:
+    """The stage itself checks that no key is down and that the keyboard is as it was."""
+    with X11Backend(stage.name) as backend:
+        executor = Executor(backend)
+
+        def stop_soon() -> None:
+            while not stage.journal.read_text():
+                time.sleep(0.001)
+            executor.stop()
+
+        stopper = threading.Thread(target=stop_soon)
+        stopper.start()
+        with pytest.raises(Stopped):
+            executor.perform(Type("Жук! " * 2000))
+        stopper.join()
+        assert 0 < len(typed(stage)) < 10_000
 
 
 def test_double_and_triple_clicks_are_fast_enough_and_single_ones_apart(stage: Stage) -> None:

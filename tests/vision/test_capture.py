@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from Xlib.display import Display
-from Xlib.protocol import rq
 
 from agent.environments.display import VirtualDisplay
 from vision.capture import CaptureError, Monitor, Screen
@@ -110,50 +109,6 @@ def test_one_monitor_is_primary_and_starts_at_zero(display: VirtualDisplay) -> N
     with Screen(display.name) as screen:
         assert screen.monitors() == (screen.primary,)
         assert screen.primary == Monitor(Box(0, 0, WIDTH, HEIGHT), "screen", True)
-
-
-class SetMonitor(rq.Request):  # type: ignore[misc]
-    """RRSetMonitor (RANDR 1.5) without outputs; python-xlib 0.33 cannot pack its own."""
-
-    _request = rq.Struct(
-        rq.Card8("opcode"), rq.Opcode(43), rq.RequestLength(), rq.Window("window"),
-        rq.Card32("name"), rq.Bool("primary"), rq.Bool("automatic"), rq.Card16("outputs"),
-        rq.Int16("x"), rq.Int16("y"), rq.Card16("width"), rq.Card16("height"),
-        rq.Card32("width_mm"), rq.Card32("height_mm"),
-    )  # fmt: skip
-
-
-def _add_monitor(x: Display, name: str, box: Box, primary: bool) -> None:
-    SetMonitor(
-        display=x.display, opcode=x.display.get_extension_major("RANDR"),
-        window=x.screen().root.id, name=x.intern_atom(name), primary=primary, automatic=False,
-        outputs=0, x=int(box.left), y=int(box.top), width=int(box.width), height=int(box.height),
-        width_mm=100, height_mm=100,
-    )  # fmt: skip
-    x.sync()
-
-
-def test_a_monitor_left_of_and_above_the_primary_has_negative_coordinates() -> None:
-    """400x300 at the left, 240x180 primary at the right and lower, both of 640x480."""
-    with VirtualDisplay(Size(WIDTH, HEIGHT), window_manager=False) as virtual:
-        x = Display(virtual.name)
-        _add_monitor(x, "side", Box(0, 0, 400, 300), primary=False)
-        _add_monitor(x, "main", Box(400, 300, 640, 480), primary=True)
-        root = x.screen().root
-        root.fill_rectangle(root.create_gc(foreground=0x0000FF), 399, 299, 1, 1)
-        root.fill_rectangle(root.create_gc(foreground=0x00FF00), 400, 300, 1, 1)
-        root.warp_pointer(10, 20)
-        x.sync()
-        with Screen(virtual.name) as screen:
-            boxes = {monitor.box: monitor.primary for monitor in screen.monitors()}
-            assert boxes[Box(0, 0, 240, 180)]
-            assert not boxes[Box(-400, -300, 0, 0)]
-            assert screen.box == Box(-400, -300, 240, 180)
-            assert screen.pointer == Point(-390, -280)
-            corner = screen.grab(Box(-1, -1, 1, 1)).pixels
-        x.close()
-    assert corner[0, 0].tolist() == [0, 0, 255]
-    assert corner[1, 1].tolist() == [0, 255, 0]
 
 
 def test_no_display_says_how_to_get_one() -> None:
