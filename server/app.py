@@ -75,12 +75,16 @@ def bind(settings: Settings) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+        listener = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except OSError as error:
         raise SettingsError(
             f"cannot listen on {settings.host} port {settings.port} ({error.strerror}): choose "
             "another port, or stop what uses this one"
         ) from error
+    # Connections inherit it. asyncio leaves it out for a listener that was made outside, and every
+    # answer would then wait 40 ms for the client's delayed acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def prepare(backend: Backend, settings: Settings, token: Token) -> uvicorn.Server:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import ssl
 import stat
 import subprocess
@@ -112,6 +113,13 @@ def test_a_taken_port_is_an_error_that_names_it() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(SettingsError, match=f"port {port}.*another port"):
             bind(Settings(port=port))
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    with bind(Settings(port=0)) as listener:
+        address = listener.getsockname()
+        with socket.create_connection(address), listener.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_with_a_certificate_it_speaks_https(open_door: Open, tmp_path: Path) -> None:
