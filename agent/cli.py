@@ -8,6 +8,7 @@ line on standard error and exit status 1. Anything else is a bug and keeps its t
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -119,12 +120,16 @@ def run(
     model: Model = None,
     endpoint: Endpoint = None,
     profile: ProfileName = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="TOML file of what may run: allow, ask or deny.")
+    ] = None,
     max_steps: Annotated[int, typer.Option(min=1, help="The most decisions.")] = 30,
     episode: Annotated[
         Path | None, typer.Option(help="Folder for the record. [default: a new one in runs/]")
     ] = None,
 ) -> None:
     """Work on a task, and record every step."""
+    from actions.guard import Guard
     from agent.episodes.format import End
     from agent.run import Task
     from agent.session import work
@@ -134,12 +139,13 @@ def run(
     if attended and open_url is not None:
         raise typer.BadParameter("--open needs --display virtual; on your desktop, open it first")
     folder = episode or Path("runs") / time.strftime("run-%Y%m%d-%H%M%S")
+    guard, view = Guard.load(rules) if rules else Guard(), TerminalView()
     with ExitStack() as stack:
         policy = stack.enter_context(closing(_policy(model, endpoint, profile)))
         screen, backend = stack.enter_context(_desk(display, open_url))
         result = work(
-            Task(task, max_steps), policy, screen, backend, folder, TerminalView(),
-            attended=attended,
+            Task(task, max_steps), policy, screen, backend, folder, view,
+            attended=attended, guard=guard, consent=view.consent,
         )  # fmt: skip
     typer.echo(f"episode  {folder}")
     if result.outcome not in (End.FINISHED, End.DONE):
@@ -320,7 +326,6 @@ def _api_key() -> str:
 @contextmanager
 def _desk(where: Where, url: str | None) -> Iterator[tuple[Screen, Backend]]:
     """A screen to look at and the hands on it."""
-    from actions.backends.x11 import X11Backend
     from agent.environments.browser import Browser
     from agent.environments.display import VirtualDisplay
     from vision.capture import Screen
@@ -335,7 +340,18 @@ def _desk(where: Where, url: str | None) -> Iterator[tuple[Screen, Backend]]:
                 browser = stack.enter_context(Browser(virtual))
                 browser.call(lambda page: page.goto(url))
         screen = stack.enter_context(Screen(name))
-        yield screen, stack.enter_context(X11Backend(name))
+        yield screen, stack.enter_context(_hands(name))
+
+
+def _hands(display: str | None) -> Backend:
+    """The backend for an X display, or for the desktop of a system that has none."""
+    if sys.platform == "linux":
+        from actions.backends.x11 import X11Backend
+
+        return X11Backend(display)
+    from actions.backends.desktop import DesktopBackend
+
+    return DesktopBackend()
 
 
 def _fail(message: str) -> None:

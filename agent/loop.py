@@ -10,47 +10,50 @@ the ordinary is an exception that carries what there is to tell:
 from __future__ import annotations
 
 import threading
-import time
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 from actions.backends.base import BackendError
 from actions.executor import Executor, Stopped
+from actions.guard import Guard
 from actions.receipt import Outcome, Receipt
 from actions.space import Action, CallUser, Finished, on_points
+from agent.draft import Draft
 from agent.episodes.errors import EpisodeError
 from agent.episodes.format import End, Ending
 from agent.episodes.writer import EpisodeWriter
+from agent.hands import GuardedHands
 from agent.policies.base import Decision, Observation, Policy, PolicyError, Turn
 from agent.repetition import Repetition
 from agent.run import (
+    Consent,
     Listener,
     Patience,
     RunEnded,
     RunResult,
     Silent,
-    StepReport,
     Task,
     Unfit,
+    nobody,
 )
 from vision.capture import CaptureError, Eyes
-from vision.frame import Frame
 from vision.geometry import GeometryError
 
-
-@dataclass
-class _Draft:
-    """The step that is under way: filled in as it goes, recorded however it ends."""
-
-    frame: Frame
-    began: float = field(default_factory=time.perf_counter)
-    decision: Decision | None = None
-    actions: list[Action] = field(default_factory=list)
-    receipts: list[Receipt] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+PICTURES = 16
+"""So many of the latest screenshots stay in memory; no profile shows a model more of them."""
 
 
 class Agent:
     """Works on one task with one policy, one screen, one pair of hands and one record.
+
+    Args:
+        policy: what decides.
+        executor: the hands.
+        eyes: the screen that policy and hands share.
+        recorder: where every step is written.
+        listener: is told how it goes; None means nobody.
+        patience: how much the model is forgiven.
+        guard: what may run, judged in screen pixels; None means the default rules.
+        consent: asked where a rule wants a human to agree.
 
     Policy and eyes stay the caller's to close; when the run is over the executor is stopped and the
     record closed, so an agent runs once. Not thread-safe, except `stop`.
@@ -64,16 +67,18 @@ class Agent:
         recorder: EpisodeWriter,
         listener: Listener | None = None,
         patience: Patience | None = None,
+        guard: Guard | None = None,
+        consent: Consent = nobody,
     ) -> None:
         self._policy = policy
-        self._executor = executor
+        self._hands = GuardedHands(executor, guard or Guard(), consent)
         self._eyes = eyes
         self._recorder = recorder
         self._listener = listener or Silent()
         self._patience = patience or Patience()
         self._task = Task("")
         self._history: list[Turn] = []
-        self._draft: _Draft | None = None
+        self._draft: Draft | None = None
         self._repetition = Repetition()
         self._unfit = 0
         self._stopped = threading.Event()
@@ -95,7 +100,8 @@ class Agent:
         except (PolicyError, BackendError, CaptureError, EpisodeError) as error:
             end = RunEnded(End.FAILED, str(error))
         except BaseException as error:
-            self._finish(RunEnded(End.FAILED, f"{type(error).__name__}: {error}"))
+            kind = End.FAILED if isinstance(error, Exception) else End.STOPPED
+            self._finish(RunEnded(kind, f"{type(error).__name__}: {error}"))
             raise
         return self._finish(end)
 
@@ -122,7 +128,7 @@ class Agent:
         self._check()
         if len(self._history) >= self._task.max_steps:
             raise RunEnded(End.TRUNCATED, f"not done after {self._task.max_steps} steps")
-        self._draft = _Draft(self._eyes.grab())
+        self._draft = Draft(self._eyes.grab())
         return Observation(self._task.instruction, self._draft.frame, tuple(self._history))
 
     def decide(self, observation: Observation) -> Decision:
@@ -140,7 +146,7 @@ class Agent:
         self._now.decision = decision
         if decision.step is None:
             raise Unfit(f"Your answer could not be read: {decision.error}")
-        self._watch_for_circles(observation.frame, decision.step.actions)
+        self._watch_for_circles(decision.step.actions)
         return decision
 
     def act(self, decision: Decision) -> None:
@@ -171,20 +177,18 @@ class Agent:
         draft, self._draft = self._draft, None
         if draft is None or draft.decision is None:
             return
-        spent = (time.perf_counter() - draft.began) * 1000
+        report = draft.report(len(self._history) + 1, draft.decision)
         self._recorder.append(draft.frame, draft.decision, draft.actions, draft.receipts)
-        feedback = "\n".join(_told(draft))
-        self._history.append(Turn(draft.frame, draft.decision.text, feedback))
-        actions, receipts = tuple(draft.actions), tuple(draft.receipts)
-        number = len(self._history)
-        self._listener.stepped(
-            StepReport(number, draft.frame, draft.decision, actions, receipts, feedback, spent)
-        )
+        self._history.append(draft.turn(draft.decision))
+        if len(self._history) > PICTURES:
+            old = len(self._history) - PICTURES - 1
+            self._history[old] = replace(self._history[old], frame=None)
+        self._listener.stepped(report)
 
     def stop(self) -> None:
         """End the run before its next action and release everything now. Any thread; repeatable."""
         self._stopped.set()
-        self._executor.stop()
+        self._hands.stop("stopped by its user")
 
     def interrupt(self) -> None:
         """`stop` for a signal handler in the thread of the run; does not wait for a decision.
@@ -198,7 +202,7 @@ class Agent:
             raise _stopped()
 
     @property
-    def _now(self) -> _Draft:
+    def _now(self) -> Draft:
         assert self._draft is not None, "observe() begins a step"
         return self._draft
 
@@ -214,15 +218,15 @@ class Agent:
         seen = None if self._now.actions else self._now.frame
         self._now.actions.append(action)
         try:
-            receipt = self._executor.perform(action, seen)
+            receipt = self._hands.perform(action, seen)
         except Stopped as stopped:
             self._now.receipts.append(stopped.receipt)
             raise RunEnded(End.STOPPED, str(stopped)) from stopped
         self._now.receipts.append(receipt)
         return receipt
 
-    def _watch_for_circles(self, frame: Frame, actions: tuple[Action, ...]) -> None:
-        times = self._repetition.count(frame, actions)
+    def _watch_for_circles(self, actions: tuple[Action, ...]) -> None:
+        times = self._repetition.count(self._now.frame, actions)
         if times >= self._patience.stuck:
             raise RunEnded(End.FAILED, f"stuck: the same action {times} times in vain")
         if times >= self._patience.warn:
@@ -239,7 +243,7 @@ class Agent:
 
     def _finish(self, end: RunEnded) -> RunResult:
         """Release everything and close the record, whatever else fails meanwhile."""
-        self._executor.stop("the run is over")
+        self._hands.stop("the run is over")
         outcome, message, reward = end.outcome, end.message, None
         try:
             with self._recorder:  # closes it even when the reward cannot be had
@@ -262,13 +266,3 @@ def _on_screen(action: Action, decision: Decision) -> Action:
         return on_points(action, decision.map.to_screen)
     except GeometryError as error:
         raise Unfit(f"{error}; give coordinates inside the picture") from error
-
-
-def _told(draft: _Draft) -> list[str]:
-    """What the model is told about a step: only what it did not expect."""
-    trouble = [
-        f"{type(receipt.action).__name__}: {receipt.outcome.replace('_', ' ')}. {receipt.message}"
-        for receipt in draft.receipts
-        if receipt.outcome is not Outcome.CONFIRMED
-    ]
-    return [line.strip() for line in trouble] + draft.notes

@@ -85,6 +85,15 @@ class StepReport:
     total_ms: float
 
 
+Consent = Callable[[Action, str], bool]
+"""Asks a human about an action in screen pixels, with the rule's reason; True is consent."""
+
+
+def nobody(_action: Action, _reason: str) -> bool:
+    """The consent of a run that nobody attends: there is none."""
+    return False
+
+
 class Listener(Protocol):
     """Is told how a run goes on, in the thread of the run; must not raise."""
 
@@ -111,7 +120,7 @@ class Silent:
         """Nothing."""
 
 
-class RunEnded(Exception):
+class RunEnded(BaseException):  # not an error: it must pass every `except Exception` on its way
     """The run is over."""
 
     def __init__(self, outcome: End, message: str = "") -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from actions.backends.base import Backend
 from actions.executor import Executor
+from actions.guard import Guard
 from agent.episodes.format import Head
 from agent.episodes.writer import EpisodeWriter
 from agent.loop import Agent
 from agent.policies.base import Policy
-from agent.run import Listener, RunResult, Task
+from agent.run import Consent, Listener, RunResult, Task, nobody
 from agent.signals import on_signals
 from vision.capture import Screen
 
@@ -24,6 +25,8 @@ def work(
     listener: Listener,
     *,
     attended: bool = False,
+    guard: Guard | None = None,
+    consent: Consent = nobody,
 ) -> RunResult:
     """Let an agent work on a task, in the main thread; signals stop it in order.
 
@@ -35,6 +38,8 @@ def work(
         episode: a new folder for the record.
         listener: is told how it goes.
         attended: somebody sits in front of the display: a corner of it is the fail-safe.
+        guard: what may run; None means the default rules.
+        consent: asked where a rule wants a human to agree.
 
     Raises:
         EpisodeError: the record cannot be begun.
@@ -47,6 +52,6 @@ def work(
     dialect = about.get("dialect", "uitars")
     executor = Executor(backend, screen, fail_safe=attended)
     recorder = EpisodeWriter(episode, Head(task.instruction, dialect, display, about))
-    agent = Agent(policy, executor, screen, recorder, listener)
+    agent = Agent(policy, executor, screen, recorder, listener, guard=guard, consent=consent)
     with on_signals(agent.interrupt):
         return agent.run(task)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from dataclasses import fields
-from enum import StrEnum
-from typing import Any
 
 from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from actions.codec import NAMES, from_dict
+from actions.codec import to_dict
 from actions.receipt import Outcome, Receipt
 from actions.space import Action
 from agent.episodes.format import End, StepRecord
 from agent.episodes.reader import Episode
+from agent.episodes.view import describe
 from agent.run import RunResult, StepReport
-from vision.geometry import Point
 
 _RECEIPT_STYLES = {
     Outcome.CONFIRMED: "green",
@@ -64,6 +62,18 @@ class TerminalView:
             line.append(f": {one_line(result.message)}")
         self._line(line)
 
+    def consent(self, action: Action, reason: str) -> bool:
+        """Ask whoever sits at the terminal; without one there is no consent."""
+        if not (self._console.is_terminal and sys.stdin.isatty()):
+            return False
+        if self._status is not None:
+            self._status.stop()
+        self._line(Text(f"      {one_line(describe(to_dict(action)))}: {reason}", "bold yellow"))
+        answer = self._console.input("      let it happen? [y/N] ", markup=False)
+        if self._status is not None:
+            self._status.start()
+        return answer.strip().lower() in ("y", "yes")
+
     def _describe(self, step: StepReport) -> Text:
         parsed = step.decision.step
         line = Text(f"{step.number:>4}  ")
@@ -73,7 +83,7 @@ class TerminalView:
             if parsed.thought:
                 line.append_text(self._thought(parsed.thought)).append("  ")
             shown = step.actions or parsed.actions
-            words = " ".join(describe(action) for action in shown)
+            words = ", ".join(describe(to_dict(action)) for action in shown)
             line.append(one_line(words), "bold")
         for receipt in step.receipts:
             line.append("  ").append(*self._receipt(receipt))
@@ -98,16 +108,6 @@ class TerminalView:
             self._console.print(text, no_wrap=True, overflow="ellipsis")
         else:
             self._console.print(text, soft_wrap=True)
-
-
-def describe(action: Action) -> str:
-    """An action in a few words, such as `click (120, 45)`; only what is not the default."""
-    told = [
-        field.name if value is True else _value(value)
-        for field in fields(action)
-        if (value := getattr(action, field.name)) != field.default
-    ]
-    return " ".join([NAMES[type(action)], *told])
 
 
 def tell(episode: Episode) -> Iterator[str]:
@@ -136,22 +136,8 @@ def _recorded(step: StepRecord) -> str:
         words = [f"unreadable: {one_line(step.error)}"]
     else:
         actions = step.screen_actions or step.actions
-        done = " ".join(describe(from_dict(action)) for action in actions)
+        done = ", ".join(describe(action) for action in actions)
         words = [one_line(step.thought), one_line(done)]
     words += [receipt.outcome.replace("_", " ") for receipt in step.receipts]
     shown = "  ".join(word for word in words if word)
     return f"{step.index + 1:>4}  {shown}  {step.timing.total_ms:.0f} ms"
-
-
-def _value(value: Any) -> str:
-    match value:
-        case Point(x, y):
-            return f"({x:g}, {y:g})"
-        case StrEnum():
-            return value.value
-        case str():
-            return repr(value)
-        case tuple():
-            return "+".join(map(str, value))
-        case _:
-            return f"{value}"

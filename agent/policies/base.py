@@ -103,7 +103,10 @@ class Policy(ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, str]:
-        """Name, version and weight hash, for the episode's manifest."""
+        """Name, version and weight hash, for the episode's manifest.
+
+        `dialect` is in it when the policy writes another one than "uitars".
+        """
 
     def close(self) -> None:  # noqa: B027  # most policies hold nothing
         """Let go of connections and memory. Safe to repeat."""

@@ -92,8 +92,14 @@ class ChatPolicy(Policy):
             return replace(decision, error=str(error))
 
     def describe(self) -> dict[str, str]:
-        """Name, weight hash and profile."""
-        return {"policy": "local", **self._name, "profile": self.profile.name}
+        """Name, weight hash, profile and dialect."""
+        profile = self.profile
+        return {
+            "policy": "local",
+            **self._name,
+            "profile": profile.name,
+            "dialect": profile.dialect,
+        }
 
     def _messages(self, observation: Observation) -> tuple[Message, ...]:
         return messages(

@@ -176,6 +176,13 @@ def test_unknown_task_and_stage(served: Served) -> None:
     fails(eyehand("train", "nope"), "no training stage 'nope'", "pointing")
 
 
+def test_rules_that_are_none(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text("[[rule]]\npermission = 'maybe'\n")
+    result = eyehand("run", "x", "--rules", rules, "--endpoint", "http://127.0.0.1:9/v1")
+    fails(result, "expected allow, ask or deny", str(rules))
+
+
 def test_address_that_others_could_reach(tmp_path: Path) -> None:
     fails(eyehand("serve", "--host", "0.0.0.0"), "clear text")  # noqa: S104  # must be refused
 

@@ -16,9 +16,10 @@ import pytest
 from actions.backends.scripted import Kind, ScriptedBackend
 from actions.backends.x11 import X11Backend
 from actions.executor import Executor
+from actions.guard import Guard, Permission, Rule
 from actions.receipt import Outcome
 from actions.settle import Patience as Settling
-from actions.space import Button
+from actions.space import Action, Button, Click
 from agent.environments.display import VirtualDisplay
 from agent.episodes.errors import RecordingFailed
 from agent.episodes.format import End, Head
@@ -211,6 +212,38 @@ def test_a_point_outside_the_picture_is_told(tmp_path: Path) -> None:
     assert "give coordinates inside the picture" in bench.diary.steps[0].feedback
 
 
+def test_the_guard_denies_and_says_why(tmp_path: Path) -> None:
+    bench = script(tmp_path, "Action: hotkey(key='ctrl alt delete')", DONE)
+    assert bench.run().outcome is End.FINISHED
+    (receipt,) = bench.diary.steps[0].receipts
+    assert receipt.outcome is Outcome.REFUSED
+    assert receipt.message == "not allowed: ctrl+alt+delete belongs to the user"
+    assert bench.backend.events == ()
+    assert bench.episode().steps[0].receipts[0].message == receipt.message
+
+
+@pytest.mark.parametrize("agreed", [False, True])
+def test_a_human_is_asked(tmp_path: Path, agreed: bool) -> None:
+    asked: list[tuple[Action, str]] = []
+
+    def consent(action: Action, reason: str) -> bool:
+        asked.append((action, reason))
+        return agreed
+
+    rule = Rule(Permission.ASK, "buying needs consent", region=Box(90, 40, 110, 60))
+    bench = script(tmp_path, CLICK, DONE)
+    hands = Executor(bench.backend, bench.eyes, SWIFT)
+    bench.agent = Agent(
+        bench.policy, hands, bench.eyes, bench.recorder, guard=Guard((rule,)), consent=consent
+    )
+    assert bench.run().outcome is End.FINISHED
+    assert asked == [(Click(Point(100, 50)), "buying needs consent")]
+    clicked = any(event.kind is Kind.BUTTON_DOWN for event in bench.backend.events)
+    assert clicked is agreed
+    (receipt, *_) = bench.episode().steps[0].receipts
+    assert agreed or receipt.message == "the user did not agree: buying needs consent"
+
+
 def test_events_that_break_off_release_what_was_held(tmp_path: Path) -> None:
     policy = ScriptedPolicy([CLICK, DONE])
     bench = Bench(tmp_path, policy, backend=ScriptedBackend(fail_at=2))
@@ -313,6 +346,26 @@ def test_a_bug_passes_through_and_still_releases_and_closes(tmp_path: Path) -> N
     outcome = bench.episode().outcome
     assert outcome is not None and outcome.message == "ZeroDivisionError: a bug"
     assert len(bench.episode().steps) == 1
+
+
+def test_ctrl_c_passes_through_and_counts_as_stopped(tmp_path: Path) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    bench = Bench(tmp_path, Doing(interrupt))
+    with pytest.raises(KeyboardInterrupt):
+        bench.run()
+    outcome = bench.episode().outcome
+    assert outcome is not None and outcome.end == "stopped"
+
+
+def test_a_long_run_does_not_hoard_screenshots(tmp_path: Path) -> None:
+    policy = ScriptedPolicy([CLICK] * 20)
+    bench = Bench(tmp_path, policy, Changing())
+    bench.run(max_steps=20)
+    kept = [turn.frame is not None for turn in policy.seen[-1].history]
+    assert kept == [False] * 3 + [True] * 16
+    assert [turn.text for turn in policy.seen[-1].history] == [CLICK] * 19
 
 
 def test_a_reward_that_cannot_be_had_still_closes_the_record(tmp_path: Path) -> None:
