@@ -99,7 +99,7 @@ def demo(
         shown = demonstrate(policy, folder, lambda: TerminalView(console), seed)
     table = Table("task", "reward", "steps", "episode", box=None, header_style="bold")
     for attempt in shown.attempts:
-        reward, steps = f"{attempt.result.reward:g}", str(attempt.result.steps)
+        reward, steps = f"{attempt.result.reward or 0:g}", str(attempt.result.steps)
         table.add_row(attempt.task, reward, steps, str(attempt.episode))
     console.print(table)
     typer.echo(f"report  {shown.report}")

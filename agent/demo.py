@@ -12,6 +12,7 @@ from pathlib import Path
 
 from actions.backends.x11 import X11Backend
 from agent.environments.miniwob import MiniWob
+from agent.episodes.format import End
 from agent.episodes.report import write_report
 from agent.policies.base import Policy
 from agent.run import Listener, RunResult, Task
@@ -45,7 +46,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Demonstration:
-    """Every attempt, in order, and the HTML report on them."""
+    """Every attempt, in order, and the HTML report on them; a stopped one is the last."""
 
     attempts: tuple[Attempt, ...]
     report: Path
@@ -63,7 +64,7 @@ def demonstrate(
     seed: int,
     tasks: tuple[str, ...] = TASKS,
 ) -> Demonstration:
-    """Let a policy work on each task once.
+    """Let a policy work on each task once; a signal ends the demonstration after its run.
 
     Args:
         policy: what decides.
@@ -83,6 +84,8 @@ def demonstrate(
             task, episode = _set(world, name, seed), folder / name
             result = work(task, policy, world.screen, backend, episode, listen())
             attempts.append(Attempt(name, seed, result, episode))
+            if result.outcome is End.STOPPED:
+                break
     episodes = [attempt.episode for attempt in attempts]
     return Demonstration(tuple(attempts), write_report(episodes, folder / "report.html"))
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ from rich.console import Console
 from actions.dialects import render
 from actions.space import Click, Step
 from agent.demo import demonstrate
+from agent.episodes.format import End
 from agent.episodes.reader import Episode
 from agent.episodes.verify import verify
 from agent.policies.base import Decision, Observation, Policy
@@ -46,3 +50,20 @@ def test_pages_are_solved_or_not_as_they_say_themselves(tmp_path: Path) -> None:
     assert "click-test" not in told.getvalue() and "done  after 1 step" in told.getvalue()
     page = shown.report.read_text()
     assert "Click the button" in page and "<script src" not in page
+
+
+class Interrupted(ButtonFinder):
+    """Somebody presses Ctrl-C while it thinks."""
+
+    def decide(self, observation: Observation) -> Decision:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+        return super().decide(observation)
+
+
+def test_ctrl_c_ends_it_and_the_report_shows_what_there_is(tmp_path: Path) -> None:
+    view = TerminalView(Console(file=io.StringIO()))
+    shown = demonstrate(Interrupted(), tmp_path, lambda: view, 7, ("click-test", "click-link"))
+    (attempt,) = shown.attempts
+    assert attempt.result.outcome is End.STOPPED and not shown.solved
+    assert shown.report.is_file()
