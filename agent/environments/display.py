@@ -99,7 +99,10 @@ class VirtualDisplay:
     @property
     def env(self) -> dict[str, str]:
         """Environment variables for programs that shall appear on this display."""
-        return {**os.environ, "DISPLAY": self.name, "XAUTHORITY": str(self._authority)}
+        # A program that sees a Wayland session would open its window over there.
+        kept = {name: value for name, value in os.environ.items() if "WAYLAND" not in name}
+        ours = {"DISPLAY": self.name, "XAUTHORITY": str(self._authority)}
+        return {**kept, **ours, "XDG_SESSION_TYPE": "x11"}
 
     @property
     def _authority(self) -> Path:

@@ -25,10 +25,11 @@ from actions.executor import Executor
 from agent.environments.browser import BrowserError
 from agent.environments.display import DisplayError
 from agent.environments.miniwob import MiniWob, task_page
-from agent.episodes.format import End, Head
+from agent.episodes.errors import EpisodeInUse
+from agent.episodes.format import End, Head, software
 from agent.episodes.writer import EpisodeWriter
 from agent.loop import Agent
-from agent.policies.base import Policy
+from agent.policies.base import Decision, Observation, Policy, PolicyError
 from agent.policies.random import RandomPolicy
 from agent.run import Task
 from vision.capture import CaptureError
@@ -159,6 +160,27 @@ class Table:
         return shown
 
 
+class _Witness(Policy):
+    """Passes everything on, and remembers when its policy could not decide at all.
+
+    To a run that is one of its ends; to an evaluation it means that there is nothing to count.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self.error: PolicyError | None = None
+
+    def decide(self, observation: Observation) -> Decision:
+        try:
+            return self._policy.decide(observation)
+        except PolicyError as error:
+            self.error = error
+            raise
+
+    def describe(self) -> dict[str, str]:
+        return self._policy.describe()
+
+
 class Stage:
     """A browser with tasks and the hands that act on it; can be opened again after a crash."""
 
@@ -190,18 +212,22 @@ class Stage:
 
         Raises:
             BrowserError: the browser died.
+            PolicyError: the policy cannot decide at all.
         """
         self.world.task = task
         instruction = self.world.reset(seed)
         executor = Executor(self.backend, self.world.screen, fail_safe=False)
         recorder = EpisodeWriter(record, Head(instruction, policy=policy.describe()))
-        agent = Agent(policy, executor, self.world.screen, recorder)
+        witness = _Witness(policy)
+        agent = Agent(witness, executor, self.world.screen, recorder)
         verdict = self.world.reward
         begun = time.perf_counter()
         result = agent.run(
             Task(instruction, max_steps, lambda: verdict().done, lambda: verdict().raw)
         )
         spent = (time.perf_counter() - begun) * 1000
+        if witness.error is not None:
+            raise witness.error
         reward = result.reward or 0.0
         solved = reward >= (GEOMETRY_REWARD if task in GEOMETRY else 1.0)
         return Rollout(
@@ -232,16 +258,19 @@ def evaluate(
         first_seed: the first of them.
         max_steps: the most decisions per episode.
         random_seeds: how many of the seeds are also played by random clicks; 0 means none.
-        failures: where the episodes of unsolved rollouts are kept; None means nowhere.
+        failures: a new folder where the episodes of unsolved rollouts are kept; None: nowhere.
         progress: told each rollout of the policy.
 
     Raises:
         TaskError: an unknown task.
         PolicyError: the policy cannot decide at all.
         DisplayError: there is no X server; or BrowserError: no browser.
+        EpisodeInUse: the folder for failures has something in it already.
     """
     for task in tasks:
         task_page(task)
+    if failures is not None and failures.exists() and any(failures.iterdir()):
+        raise EpisodeInUse(f"expected a new or empty folder for failures, actually: {failures}")
     rows, played = [], []
     with Stage() as stage, tempfile.TemporaryDirectory() as scratch:
         for task in tasks:
@@ -257,8 +286,10 @@ def evaluate(
             ]
             rows.append(Row(task, Tally.of(mine), Tally.of(baseline) if baseline else None))
             played += mine
+        browser = stage.world.inspect(lambda page: page.evaluate("navigator.userAgent"))
     conditions = {
         "policy": policy.describe(),
+        "software": software() | {"browser": str(browser)},
         "seeds": seeds,
         "first_seed": first_seed,
         "max_steps": max_steps,

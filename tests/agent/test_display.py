@@ -44,6 +44,15 @@ def test_the_environment_is_for_children_only(display: VirtualDisplay) -> None:
     assert os.environ.get("DISPLAY") != display.name
 
 
+def test_programs_do_not_slip_away_to_wayland(display: VirtualDisplay) -> None:
+    os.environ["WAYLAND_DISPLAY"] = "wayland-0"
+    try:
+        assert "WAYLAND_DISPLAY" not in display.env
+        assert display.env["XDG_SESSION_TYPE"] == "x11"
+    finally:
+        del os.environ["WAYLAND_DISPLAY"]
+
+
 def test_a_child_process_finds_the_display(display: VirtualDisplay) -> None:
     code = "from Xlib.display import Display; print(Display().screen().width_in_pixels)"
     said = subprocess.run([sys.executable, "-c", code], env=display.env, capture_output=True)

@@ -14,9 +14,10 @@ from rich.console import Console
 from actions.dialects import parse, render
 from actions.space import Click, Step
 from agent.environments.miniwob import TaskError
+from agent.episodes.errors import EpisodeInUse
 from agent.episodes.format import End
 from agent.learning.evaluate import Rollout, Tally, evaluate, wilson
-from agent.policies.base import Decision, Observation, Policy
+from agent.policies.base import Decision, Observation, Policy, PolicyError
 from agent.policies.random import RandomPolicy
 from agent.policies.scripted import ScriptedPolicy
 from vision.frame import Frame
@@ -105,6 +106,11 @@ def test_only_the_page_says_what_is_solved() -> None:
     assert table.rollouts[0].outcome == End.FINISHED
 
 
+def test_a_policy_that_cannot_decide_is_an_error_and_not_a_low_score() -> None:
+    with pytest.raises(PolicyError, match="the script ended"):
+        evaluate(ScriptedPolicy([]), ["click-test"], seeds=1)
+
+
 def test_a_browser_that_dies_is_replaced_and_costs_a_rollout_only_the_second_time() -> None:
     policy = Saboteur(True, False, True, True, False)
     table = evaluate(policy, ["click-test"], seeds=3, max_steps=1, random_seeds=0)
@@ -118,6 +124,12 @@ def test_a_browser_that_dies_is_replaced_and_costs_a_rollout_only_the_second_tim
 def test_an_unknown_task_is_named_before_anything_starts() -> None:
     with pytest.raises(TaskError, match="click-nothing"):
         evaluate(ButtonFinder(), ["click-test", "click-nothing"])
+
+
+def test_old_failures_are_never_mixed_with_new_ones(tmp_path: Path) -> None:
+    (tmp_path / "click-test-1").mkdir()
+    with pytest.raises(EpisodeInUse, match="new or empty folder"):
+        evaluate(ButtonFinder(), ["click-test"], failures=tmp_path)
 
 
 def test_random_clicks_are_repeatable_and_read_as_text() -> None:
