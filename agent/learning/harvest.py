@@ -25,6 +25,7 @@ from agent.environments.browser import BrowserError
 from agent.environments.display import DisplayError
 from agent.environments.miniwob import AREA, MiniWob, TaskError, task_page
 from agent.learning.samples import Glyphs, Question, Sample, write_shard
+from agent.signals import keyboard_interrupt, on_signals
 from vision.geometry import Box, Point
 
 HELD_OUT = frozenset(
@@ -261,8 +262,9 @@ def main(
     names = tasks.split(",")
     shards = harvest(names, range(first_seed, first_seed + count), out)
     try:
-        for _ in track(shards, "Shards", total=len(names) * -(-count // SHARD_SIZE)):
-            pass
+        with on_signals(keyboard_interrupt):
+            for _ in track(shards, "Shards", total=len(names) * -(-count // SHARD_SIZE)):
+                pass
     except (HarvestError, TaskError, DisplayError, BrowserError) as error:
         raise SystemExit(f"harvest: {error}") from error
 
