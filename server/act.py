@@ -120,6 +120,7 @@ def reply(decision: Decision) -> ActReply:
 
 
 def _observation(body: ActRequest, service: Service) -> Observation:
-    frame = ImageReader(service.settings.images).read(body.screenshot, "screenshot")
+    images = ImageReader(service.settings.images, service.frames)
+    frame = images.read(body.screenshot, "screenshot")
     history = tuple(Turn(None, turn.text) for turn in body.history or ())
     return Observation(body.instruction, frame, history, body.max_tokens)

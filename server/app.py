@@ -20,6 +20,7 @@ from starlette.middleware import Middleware
 from server import act, chat, errors, operations
 from server.backend import Backend
 from server.body import BodyLimit
+from server.frames import FrameCache
 from server.journal import Journal
 from server.linger import Linger
 from server.metrics import Metrics
@@ -36,7 +37,8 @@ KEEP_ALIVE = 90
 
 def create_app(backend: Backend, settings: Settings, token: Token) -> FastAPI:
     """The application for one loaded model; it closes the policy when it ends."""
-    service = Service(backend, ModelQueue(settings.queue), settings, Metrics())
+    frames = FrameCache(settings.images.cached)
+    service = Service(backend, ModelQueue(settings.queue), settings, Metrics(), frames)
     service.metrics.watch_queue(lambda: service.queue.inside)
 
     @asynccontextmanager

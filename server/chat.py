@@ -39,7 +39,7 @@ def router(service: Service) -> APIRouter:
     async def complete(body: ChatRequest, request: Request) -> Completion | Response:
         """Answer a chat; every `model` name means the one that is served."""
         service.queue.refuse_if_full()
-        messages = await anyio.to_thread.run_sync(read, body, service.settings)
+        messages = await anyio.to_thread.run_sync(read, body, service.settings, service.frames)
         heading = Heading(f"chatcmpl-{token_hex(12)}", int(time.time()), model.id)
         if not body.stream:
             ticket = service.queue.enter(_job(service, body, messages, lambda _: None))

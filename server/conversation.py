@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from agent.policies.chat import Message, Role
 from server.errors import ApiError
+from server.frames import FrameCache
 from server.images import ImageReader
 from server.settings import Settings
 
@@ -99,7 +100,7 @@ class ChatRequest(BaseModel, strict=True):
         return min(self.max_completion_tokens or self.max_tokens or context, context)
 
 
-def read(body: ChatRequest, settings: Settings) -> tuple[Message, ...]:
+def read(body: ChatRequest, settings: Settings, frames: FrameCache) -> tuple[Message, ...]:
     """The messages with their pictures decoded; slow, for a worker thread.
 
     Raises:
@@ -111,7 +112,7 @@ def read(body: ChatRequest, settings: Settings) -> tuple[Message, ...]:
     if written > settings.text:
         message = f"expected at most {settings.text} characters in all, came {written}: shorten"
         raise ApiError(400, message, "messages")
-    images = ImageReader(settings.images)
+    images = ImageReader(settings.images, frames)
     return tuple(_message(message, at, images) for at, message in enumerate(body.messages))
 
 

@@ -7,10 +7,12 @@ import io
 import re
 import time
 from base64 import b64decode
+from hashlib import sha256
 
 from PIL import Image, UnidentifiedImageError
 
 from server.errors import ApiError
+from server.frames import FrameCache
 from server.settings import ImageLimits
 from vision.frame import Frame
 
@@ -24,8 +26,9 @@ class ImageReader:
     Decoding is slow for large pictures: call it on a worker thread.
     """
 
-    def __init__(self, limits: ImageLimits) -> None:
+    def __init__(self, limits: ImageLimits, cache: FrameCache) -> None:
         self._limits = limits
+        self._cache = cache
         self._count = 0
         self._pixels = 0
 
@@ -42,7 +45,17 @@ class ImageReader:
         self._count += 1
         if self._count > self._limits.count:
             raise ApiError(413, f"more than {self._limits.count} pictures in one request", param)
-        data = _payload(url, param)
+        key = sha256(url.encode()).digest()
+        frame = self._cache.get(key)
+        if frame is None:
+            frame = self._decode(_payload(url, param), param)
+            self._cache.put(key, frame)
+        else:
+            self._check_size(frame.width, frame.height, param)
+        self._pixels += frame.width * frame.height
+        return frame
+
+    def _decode(self, data: bytes, param: str) -> Frame:
         try:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 self._check_size(image.width, image.height, param)
@@ -67,8 +80,7 @@ class ImageReader:
             raise ApiError(400, message, param)
         if max(width, height) > limits.most or width * height > limits.pixels:
             raise self._too_big(f"actually {size}", param)
-        self._pixels += width * height
-        if self._pixels > limits.total:
+        if self._pixels + width * height > limits.total:
             message = f"the pictures of one request have more than {limits.total} pixels in all"
             raise ApiError(413, message, param)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from server.backend import Backend
+from server.frames import FrameCache
 from server.metrics import Metrics
 from server.queue import ModelQueue
 from server.settings import Settings
@@ -19,9 +20,11 @@ class Service:
         queue: the one line in front of it.
         settings: what requests may be.
         metrics: what was done.
+        frames: pictures that were decoded lately.
     """
 
     backend: Backend
     queue: ModelQueue
     settings: Settings
     metrics: Metrics
+    frames: FrameCache

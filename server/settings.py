@@ -36,6 +36,7 @@ class ImageLimits:
         most: longest side in pixels.
         pixels: of one picture (8K is 33 million).
         total: pixels of all pictures of one request.
+        cached: pixels of the pictures that are kept decoded (six of 4K).
     """
 
     count: int = 32
@@ -43,6 +44,7 @@ class ImageLimits:
     most: int = 8192
     pixels: int = 36_000_000
     total: int = 130_000_000
+    cached: int = 50_000_000
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from server.errors import ApiError
+from server.frames import FrameCache
 from server.images import ImageReader
 from server.settings import ImageLimits
-from tests.server.conftest import Door, data_url, encode, picture, said, shown
+from tests.server.conftest import Door, Open, ScriptedPolicy, data_url, encode, picture, said, shown
+from vision.frame import Frame
 
 
 def header_only(width: int, height: int) -> bytes:
@@ -90,18 +92,51 @@ def test_a_thousand_pictures_are_too_many(door: Door) -> None:
 
 
 def test_the_pixels_of_all_pictures_are_counted_together() -> None:
-    reader = ImageReader(ImageLimits(total=10_000))
+    reader = ImageReader(ImageLimits(total=10_000), FrameCache(1_000_000))
     reader.read(picture(80, 80), "first")
     with pytest.raises(ApiError) as caught:
         reader.read(picture(80, 80), "second")
     assert (caught.value.status_code, caught.value.param) == (413, "second")
 
 
+def test_a_picture_that_comes_again_is_not_decoded_again(open_door: Open) -> None:
+    policy = ScriptedPolicy()
+    door = open_door(policy)
+    for url in (picture(50, 50), picture(60, 60), picture(50, 50)):
+        assert door.act(screenshot=url).status_code == 200
+    first, other, again = (seen.frame for seen in policy.seen)
+    assert again is first
+    assert other is not first
+
+
+def test_kept_pictures_make_room_for_new_ones() -> None:
+    cache = FrameCache(2 * 50 * 50)
+    urls = [
+        data_url(encode(Image.new("RGB", (50, 50), colour))) for colour in ("red", "tan", "navy")
+    ]
+    a, b, c = urls
+
+    def read(url: str) -> Frame:
+        return ImageReader(ImageLimits(), cache).read(url, "screenshot")
+
+    first, second = read(a), read(b)
+    assert read(a) is first
+    read(c)
+    assert read(a) is first, "used lately, so it stayed"
+    assert read(b) is not second
+
+
+def test_a_picture_larger_than_the_room_is_not_kept() -> None:
+    cache = FrameCache(100)
+    read = [ImageReader(ImageLimits(), cache).read(picture(50, 50), "x") for _ in range(2)]
+    assert read[0] is not read[1]
+
+
 @given(st.binary(max_size=200), st.integers(0, len(PNG)))
 def test_any_bytes_give_a_frame_or_an_api_error(noise: bytes, cut: int) -> None:
     for data in (noise, PNG[:cut] + noise, PNG[:cut] + noise + PNG[cut + len(noise) :]):
         try:
-            frame = ImageReader(ImageLimits()).read(data_url(data), "screenshot")
+            frame = ImageReader(ImageLimits(), FrameCache(0)).read(data_url(data), "screenshot")
         except ApiError as error:
             assert error.status_code == 400
         else:
