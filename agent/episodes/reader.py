@@ -75,7 +75,7 @@ class Episode:
         path = Path(path)
         manifest, major = read_manifest(path)
         raw, torn = _read_steps(path, genesis(manifest["head"]))
-        outcome = manifest["outcome"]
+        outcome = manifest.get("outcome")
         return cls(
             path,
             _valid(_HEAD, migrate("head", manifest["head"], major), f"{path / MANIFEST}"),
@@ -111,7 +111,7 @@ def read_manifest(path: Path) -> tuple[Json, int]:
     Raises:
         NotAnEpisode: there is none.
         NewerEpisode: it is of a newer major version.
-        BrokenEpisode: it was changed.
+        BrokenEpisode: it was changed, or lacks something.
     """
     file = path / MANIFEST
     try:
@@ -124,8 +124,13 @@ def read_manifest(path: Path) -> tuple[Json, int]:
     try:
         manifest = open_manifest(data)
         major, minor = (int(part) for part in manifest["version"].split("."))
+        if major < 1:
+            raise ValueError(f"there was no version {major}.{minor}")
     except (ValueError, KeyError, AttributeError, RecursionError) as error:
         raise BrokenEpisode(f"{file} is not as it was written: {error}") from error
+    head, outcome = manifest.get("head"), manifest.get("outcome")
+    if not (isinstance(head, dict) and isinstance(outcome, dict | None)):
+        raise BrokenEpisode(f"{file} needs an object `head`, and an object or null as `outcome`")
     if major > VERSION[0]:
         raise NewerEpisode(
             f"{file} has format {major}.{minor}, this reader knows up to {VERSION[0]}.x; "

@@ -96,7 +96,7 @@ def verify(path: Path | str) -> Report:
         len(chain.steps),
         chain.end,
         chain.torn_bytes,
-        manifest["outcome"] is not None,
+        manifest.get("outcome") is not None,
         problems,
         _strays(path, {image_name(step.frame) for step in chain.steps}),
     )
@@ -148,13 +148,13 @@ def _images(path: Path, steps: tuple[StepRecord, ...]) -> list[Problem]:
 
 def _outcome(manifest: Json, chain: _Chain) -> list[Problem]:
     """An ending says how many steps there are and what the last one's hash is."""
-    outcome = manifest["outcome"]
+    outcome = manifest.get("outcome")
     if outcome is None or chain.problems:
         return []
-    if outcome["last"] == chain.last and not chain.torn_bytes:
+    if outcome.get("last") == chain.last and not chain.torn_bytes:
         return []
     message = (
-        f"the ending tells of {outcome['steps']} steps and nothing behind them, actually there "
+        f"the ending tells of {outcome.get('steps')} steps and nothing behind them, actually there "
         f"are {len(chain.steps)} and {chain.torn_bytes} bytes"
     )
     return [Problem(STEPS, len(chain.steps), message)]

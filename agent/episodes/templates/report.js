@@ -195,7 +195,8 @@ function nextHit() {
   return undefined;
 }
 
-function open(index) {
+function openEpisode(index) {
+  state.step = 0;
   state.episode = Math.max(0, Math.min(index, data.episodes.length - 1));
   const one = episode();
   $("episode").value = String(state.episode);
@@ -259,7 +260,7 @@ $("before").addEventListener("click", () => { state.after = false; showScreen();
 $("after").addEventListener("click", () => { state.after = true; showScreen(); });
 $("marks").addEventListener("click", () => turn("marks"));
 $("theme").addEventListener("click", theme);
-$("episode").addEventListener("change", () => { open(Number($("episode").value)); show(0); });
+$("episode").addEventListener("change", () => { openEpisode(Number($("episode").value)); show(0); });
 new ResizeObserver(() => { if (episode().steps.length) fit(); }).observe($("room"));
 
 data.episodes.forEach((one, i) => {
@@ -270,5 +271,5 @@ data.episodes.forEach((one, i) => {
 $("episode").hidden = data.episodes.length < 2;
 if (matchMedia("(prefers-color-scheme: dark)").matches) theme();
 const [first, second] = location.hash.slice(1).split(".").map(Number);
-open((first || 1) - 1);
+openEpisode((first || 1) - 1);
 show((second || 1) - 1);
