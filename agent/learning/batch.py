@@ -7,7 +7,7 @@ so that the encoder runs once for all of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -22,8 +22,9 @@ from agent.model.prompt import (
     PAD,
     answer_ids,
     instruction_ids,
+    remembered,
     screen_ids,
-)  # fmt: skip
+)
 from agent.model.tokenizer import Tokenizer
 from vision.frame import Frame
 from vision.geometry import Box, CoordinateMap, Point
@@ -67,12 +68,8 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
-        moved = {
-            f.name: value.to(device) if isinstance(value, Tensor) else value
-            for f in fields(self)
-            for value in [getattr(self, f.name)]
-        }
-        return Batch(**moved)
+        tensors = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "grids"}
+        return replace(self, **{name: value.to(device) for name, value in tensors.items()})
 
 
 @dataclass(frozen=True)
@@ -102,13 +99,16 @@ def collate(samples: Sequence[Sample], tokenizer: Tokenizer, slots: int = 3) -> 
         _row(sample.questions, tokenizer, grid, p.map)
         for sample, p in zip(samples, prepared, strict=True)
     ]
-    tokens = _pad(rows, tokenizer.special(PAD))
+    ids, positions, mask, labels = _pad(rows, tokenizer.special(PAD))
     pointed = [(index, *target) for index, row in enumerate(rows) for target in row.targets]
     aims = [_aim(point, box, grid, config.patch_size) for _, _, point, box in pointed]
     return Batch(
         patches=torch.from_numpy(np.concatenate([p.patches for p in prepared])),
         grids=tuple(p.grid_hw for p in prepared),
-        **tokens,
+        ids=ids,
+        positions=positions,
+        mask=mask,
+        labels=labels,
         point_rows=torch.tensor([row for row, *_ in pointed]),
         point_tokens=torch.tensor([token for _, token, *_ in pointed]),
         point_targets=torch.stack([target for target, _, _ in aims]),
@@ -127,7 +127,8 @@ def _row(
     )
     for owner, question in enumerate(questions, 1):
         start = len(row.ids)
-        asked = instruction_ids(tokenizer, question.instruction)
+        done = [remembered(on_points(action, map.to_model)) for action in question.done]
+        asked = instruction_ids(tokenizer, question.instruction, done)
         answer = answer_ids(tokenizer, on_points(question.action, map.to_model))
         ids = asked + answer
         row.ids.extend(ids)
@@ -198,7 +199,8 @@ def glyph_classes(glyphs: Glyphs, grid: tuple[int, int], slots: int, side: int =
     return classes
 
 
-def _pad(rows: Sequence[_Row], pad: int) -> dict[str, Tensor]:
+def _pad(rows: Sequence[_Row], pad: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Ids, positions, mask and labels of rows brought to one length."""
     length = max(len(row.ids) for row in rows)
 
     def padded(values: list[int], fill: int) -> list[int]:
@@ -208,9 +210,9 @@ def _pad(rows: Sequence[_Row], pad: int) -> dict[str, Tensor]:
     same = owners[:, :, None] == owners[:, None, :]
     shared = (owners[:, None, :] == 0) & (owners[:, :, None] >= 0)
     causal = torch.ones(length, length, dtype=torch.bool).tril()
-    return {
-        "ids": torch.tensor([padded(row.ids, pad) for row in rows]),
-        "positions": torch.tensor([padded(row.positions, 0) for row in rows]),
-        "mask": ((same | shared) & causal).unsqueeze(1),
-        "labels": torch.tensor([padded(row.labels, IGNORE) for row in rows]),
-    }
+    return (
+        torch.tensor([padded(row.ids, pad) for row in rows]),
+        torch.tensor([padded(row.positions, 0) for row in rows]),
+        ((same | shared) & causal).unsqueeze(1),
+        torch.tensor([padded(row.labels, IGNORE) for row in rows]),
+    )

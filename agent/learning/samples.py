@@ -54,11 +54,13 @@ class Question:
         action: the right action, its points in screenshot pixels. `CallUser()` when the target is
             absent, `Finished()` when there is nothing left to do.
         box: every pixel that counts as hitting the target, None when nothing is pointed at.
+        done: actions taken before, oldest first, each with a visible effect; in screenshot pixels.
     """
 
     instruction: str
     action: Action
     box: Box | None = None
+    done: tuple[Action, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +185,12 @@ def _digest(arrays: dict[str, Any]) -> bytes:
 def _label(sample: Sample) -> dict[str, Any]:
     """The JSON part of a sample."""
     questions = [
-        {"instruction": q.instruction, "action": to_dict(q.action), "box": q.box}
+        {
+            "instruction": q.instruction,
+            "action": to_dict(q.action),
+            "box": q.box,
+            "done": [to_dict(action) for action in q.done],
+        }
         for q in sample.questions
     ]
     return {"chars": sample.glyphs.chars, "questions": questions}
@@ -191,4 +198,5 @@ def _label(sample: Sample) -> dict[str, Any]:
 
 def _question(label: dict[str, Any]) -> Question:
     box = None if label["box"] is None else Box(*label["box"])
-    return Question(label["instruction"], from_dict(label["action"]), box)
+    done = tuple(from_dict(action) for action in label.get("done", ()))
+    return Question(label["instruction"], from_dict(label["action"]), box, done)

@@ -8,7 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from random import Random
 
-from agent.learning.samples import Sample, read_shard
+from actions.space import ENDING, Finished
+from agent.learning.samples import Question, Sample, read_shard
 from agent.learning.screens.generator import ScreenGenerator
 from vision.geometry import Size
 
@@ -29,6 +30,8 @@ class Stream:
         size: screen size in pixels.
         split: vocabulary and fonts of the generator.
         questions: questions asked of each screen at most.
+        finished: probability that a question is asked again after its action had its effect, so
+            that the right answer is that the task is finished.
     """
 
     seed: int
@@ -37,6 +40,7 @@ class Stream:
     size: Size = MINIWOB
     split: str = "train"
     questions: int = 6
+    finished: float = 0.12
     _harvest: list[Sample] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
@@ -51,8 +55,9 @@ class Stream:
         if not self._harvest or random.random() >= self.harvest_share:
             return self._generator.sample(index)
         sample = random.choice(self._harvest)
-        chosen = random.sample(sample.questions, min(self.questions, len(sample.questions)))
-        return Sample(sample.pixels, tuple(chosen), sample.glyphs)
+        own, *others = sample.questions  # the first one is the page's own task
+        chosen = random.sample(others, min(self.questions - 1, len(others)))
+        return Sample(sample.pixels, (own, *chosen), sample.glyphs)
 
     def batches(self, first: int, size: int) -> Iterator[list[Sample]]:
         """Batches from the one with this number on, for ever."""
@@ -60,6 +65,13 @@ class Stream:
         while True:
             yield [self.sample(number * size + offset) for offset in range(size)]
             number += 1
+
+
+def _finished(question: Question) -> Question:
+    """The question after its action was taken; what cannot be done stays as it is."""
+    if isinstance(question.action, ENDING):
+        return question
+    return Question(question.instruction, Finished(), None, (question.action,))
 
 
 def data_hash(shards: Sequence[Path]) -> str:

@@ -28,7 +28,7 @@ LONGEST_INSTRUCTION = 2000
 
 
 class EmbeddedPolicy(Policy):
-    """The embedded model: one screenshot and one instruction -> one action; it keeps no history.
+    """The embedded model: screenshot, instruction and the latest effective answers -> one action.
 
     Args:
         engine: a network with a pointing head.
@@ -69,7 +69,9 @@ class EmbeddedPolicy(Policy):
                 f"actually: {len(instruction)}; shorten it or use a larger model"
             )
         ids = prompt.screen_ids(tokenizer, rows * columns // 4)
-        ids += prompt.instruction_ids(tokenizer, instruction)
+        # Steps that the loop complained about did nothing, so they are not reported as done.
+        done = [turn.text for turn in observation.history if not turn.feedback]
+        ids += prompt.instruction_ids(tokenizer, instruction, done)
         picture = Picture(prepared, observation.frame.digest)
         limit = observation.max_tokens or 256
         return self.engine.generate(ids, [picture], limit, [tokenizer.special(prompt.END)])
