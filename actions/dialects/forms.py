@@ -56,7 +56,7 @@ ROLES = {
 
 
 # A plus sign separates keys, except where it stands last: `ctrl++` is Ctrl and plus.
-_KEY = re.compile(r"[^+\s]++|(?<![^+\s])\+(?!\S)")
+_KEY = re.compile(r"[^+\s]++|\+(?=\s*+\Z)")
 
 
 @dataclass(frozen=True)

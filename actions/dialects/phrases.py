@@ -116,9 +116,14 @@ def _keys(name: str) -> Callable[[Any], Phrase]:
             check_key(key)
         if not keys:
             raise RenderError("expected a hotkey of at least one key")
-        return Phrase(name, {"key": " ".join(keys)})
+        return Phrase(name, {"key": " ".join(spell_key(key) for key in keys)})
 
     return write
+
+
+def spell_key(key: str) -> str:
+    """A key as the family writes it: a plus sign would separate keys."""
+    return "plus" if key == "+" else key
 
 
 def check_key(key: str) -> None:

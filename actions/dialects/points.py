@@ -9,7 +9,7 @@ from actions.dialects.errors import ParseError, RenderError
 from actions.dialects.scanner import Value
 from vision.geometry import Box, Point, Size
 
-_NUMBER = re.compile(r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?(?![\w.])", re.ASCII)
+_NUMBER = re.compile(r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?(?![\w.+-])", re.ASCII)
 _DRESS = re.compile(r"(?:<\|box_(?:start|end)\|>|</?(?:point|bbox|box)>|[\s()\[\]'\"])++")
 
 

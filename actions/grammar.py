@@ -1,0 +1,209 @@
+"""The grammar of a dialect, for constrained decoding with `llguidance`.
+
+Whatever a model writes under the grammar is read by the dialect's parser: coordinates lie in
+0..1000, strings are escaped, keys exist, and nothing follows an action that ends the run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+
+from actions.codec import NAMES
+from actions.dialects import find
+from actions.dialects.phrases import spell_key
+from actions.dialects.scanner import escape
+from actions.dialects.uitars import Notation, UiTars
+from actions.keys import NAMED
+from actions.space import (
+    ENDING,
+    Action,
+    CallUser,
+    Click,
+    Direction,
+    Drag,
+    Finished,
+    Hotkey,
+    KeyDown,
+    KeyUp,
+    LongPress,
+    MouseDown,
+    MouseUp,
+    Move,
+    Navigate,
+    NavigateBack,
+    OpenApp,
+    OpenComputer,
+    PressBack,
+    PressHome,
+    Scroll,
+    Select,
+    Swipe,
+    Type,
+    Wait,
+)
+from vision.geometry import THOUSAND
+
+
+class GrammarError(ValueError):
+    """There is no grammar for this dialect or these actions."""
+
+
+# A thought ends at the first line `Action: `. Its later lines begin neither with white space nor
+# with "Ac", so that no line before can be taken for that label.
+_LINE = r"([^\sA][^\n]*|A([^c\n][^\n]*)?)?"
+_TERMINALS = rf"""
+THOUGHT: /Thought: [^\n]+(\n{_LINE})*\nAction: /
+NUMBER: /0|[1-9][0-9]{{0,2}}|1000/
+SECONDS: /(0|[1-9][0-9]{{0,2}})(\.[0-9])?/
+TEXT: /([^\\'\x00-\x08\x0a-\x1f\x7f-\x9f]|\\[\\'"n])+/
+"""
+
+
+def lark_grammar(dialect: str, kinds: Iterable[type[Action]]) -> str:
+    """The grammar of one step, in the Lark notation that llguidance reads.
+
+    A step is an optional thought and one or more actions of these kinds. Box tokens are written
+    as text, for tokenizers in which they are not special tokens.
+
+    Args:
+        dialect: `uitars` or `uitars-box`.
+        kinds: the classes of action that may be written.
+
+    Raises:
+        GrammarError: another dialect, or no kinds.
+    """
+    spoken = find(dialect)
+    if not isinstance(spoken, UiTars) or spoken.extent != THOUSAND:
+        raise GrammarError(f"expected the dialect uitars or uitars-box, actually: {dialect!r}")
+    wanted = sorted(set(kinds), key=NAMES.__getitem__)
+    if not wanted:
+        raise GrammarError("expected at least one kind of action, actually: none")
+    rules = [f"{NAMES[kind]}: {_RULES[kind](_Words(spoken.notation))}" for kind in wanted]
+    body = _body(
+        [NAMES[kind] for kind in wanted if kind not in ENDING],
+        [NAMES[kind] for kind in wanted if kind in ENDING],
+    )
+    return "\n".join(
+        (
+            '%llguidance {}\nstart: (THOUGHT | "Action: ") body',
+            *body,
+            *rules,
+            'keys: KEY (" " KEY)? (" " KEY)?',
+            f"KEY: {_choice(_KEYS)}",
+            f"direction: {_choice(Direction)}",
+            'button: "right" | "middle"',
+            _TERMINALS,
+        )
+    )
+
+
+_KEYS = (
+    *sorted(NAMED),
+    *(escape(spell_key(chr(c))) for c in range(0x21, 0x7F) if not chr(c).isupper()),
+)
+
+
+def _body(acting: list[str], ending: list[str]) -> list[str]:
+    """Actions separated by blank lines; one that ends the run can only be the last."""
+    rules = []
+    if acting:
+        rules.append(f"acting: {' | '.join(acting)}")
+    if ending:
+        rules.append(f"ending: {' | '.join(ending)}")
+    if acting and ending:
+        rules.append(r'body: acting ("\n\n" acting)* ("\n\n" ending)? | ending')
+    else:
+        rules.append(r'body: acting ("\n\n" acting)*' if acting else "body: ending")
+    return rules
+
+
+def _choice(words: Iterable[str]) -> str:
+    return " | ".join(_quote(word) for word in words)
+
+
+def _quote(text: str) -> str:
+    """A Lark string literal."""
+    return json.dumps(text)
+
+
+class _Words:
+    """Right-hand sides of rules in one notation."""
+
+    def __init__(self, notation: Notation) -> None:
+        before, rest = notation.template.split("{x}")
+        between, after = rest.split("{y}")
+        numbers = f"{_quote(before)} NUMBER {_quote(between)} NUMBER {_quote(after)}"
+        self.notation = notation
+        self.values = {
+            **dict.fromkeys(("start", "end"), numbers),
+            **dict.fromkeys(("content", "name"), "TEXT"),
+            **{"key": "keys", "one_key": "KEY", "time": "SECONDS"},
+            **{"direction": "direction", "button": "button"},
+        }
+
+    def call(self, name: str, *roles: str) -> str:
+        """`name(role='value', ...)`; a role that ends in `?` may be left out."""
+        parts = [_quote(f"{name}(")]
+        first = True
+        for role in roles:
+            bare = role.rstrip("?")
+            key = self.notation.argument("key" if bare == "one_key" else bare, dict.fromkeys(roles))
+            argument = f"{_quote(f'{key}=' + chr(39))} {self.values[bare]} {_quote(chr(39))}"
+            comma = "" if first else f"{_quote(', ')} "
+            parts.append(f"({comma}{argument})?" if role.endswith("?") else comma + argument)
+            first = False
+        return " ".join((*parts, _quote(")")))
+
+    def calls(self, *options: tuple[str, ...]) -> str:
+        """Any of several calls."""
+        return " | ".join(self.call(*option) for option in options)
+
+
+def _plain(name: str, *roles: str) -> Callable[[_Words], str]:
+    return lambda words: words.call(name, *roles)
+
+
+def _clicks(words: _Words) -> str:
+    names = ("click", "left_double", "right_single", "middle_click")
+    return words.calls(*((name, "start") for name in names))
+
+
+def _button(name: str) -> Callable[[_Words], str]:
+    """The left button goes without saying, and so does the place of the pointer."""
+    return lambda words: words.calls(
+        (name,), (name, "start"), (name, "button"), (name, "start", "button")
+    )
+
+
+def _with_place(name: str, role: str) -> Callable[[_Words], str]:
+    """A call with an optional point."""
+    pair = (role, "start") if name == "type" else ("start", role)
+    return lambda words: words.calls((name, role), (name, *pair))
+
+
+_RULES: dict[type[Action], Callable[[_Words], str]] = {
+    Click: _clicks,
+    LongPress: _plain("long_press", "start", "time?"),
+    Drag: _plain("drag", "start", "end"),
+    Swipe: _plain("swipe", "start", "end"),
+    Move: _plain("move_to", "start"),
+    MouseDown: _button("mouse_down"),
+    MouseUp: _button("mouse_up"),
+    Scroll: _with_place("scroll", "direction"),
+    Type: _with_place("type", "content"),
+    Select: _plain("select", "start", "content?"),
+    Hotkey: _plain("hotkey", "key"),
+    KeyDown: _plain("press", "one_key"),
+    KeyUp: _plain("release", "one_key"),
+    Wait: _plain("wait", "time?"),
+    Navigate: _plain("navigate", "content"),
+    NavigateBack: _plain("navigate_back"),
+    OpenApp: _plain("open_app", "name"),
+    OpenComputer: _plain("open_computer"),
+    PressHome: _plain("press_home"),
+    PressBack: _plain("press_back"),
+    Finished: _plain("finished", "content?"),
+    CallUser: _plain("call_user", "content?"),
+}
+"""The right-hand side of each action's rule."""
