@@ -84,6 +84,7 @@ class Executor:
         self._stop = threading.Event()
         self._reason = ""
         self._underway = False
+        self._thread: int | None = None
         self._hands = Hands(backend, self._checkpoint, self._pause)
         self._watcher = None if screen is None else Watcher(screen, self._pause, patience)
         self._corners = _corners(screen) if screen is not None and fail_safe else ()
@@ -95,10 +96,16 @@ class Executor:
         return self._stop.is_set()
 
     def stop(self, reason: str = "stopped") -> None:
-        """Release everything and perform nothing any more. Any thread; safe to repeat."""
+        """Release everything and perform nothing any more.
+
+        Any thread and any signal handler may call it, as often as they like.
+        """
         self._reason = self._reason or reason
         self._stop.set()
-        self._backend.release_all()
+        # A signal handler interrupts `perform` on its own thread, perhaps while it holds a lock of
+        # the connection; there `perform` itself releases everything at its next checkpoint.
+        if threading.get_ident() != self._thread:
+            self._backend.release_all()
 
     def perform(self, action: Action, seen: Frame | None = None) -> Receipt:
         """Perform one action.
@@ -115,6 +122,7 @@ class Executor:
         refused = Receipt(action, Outcome.REFUSED)
         failed = Receipt(action, Outcome.FAILED)
         self._underway = False
+        self._thread = threading.get_ident()
         try:
             self._checkpoint()
             faults = self._faults(action)
@@ -133,6 +141,8 @@ class Executor:
         except BaseException:
             self._backend.release_all()
             raise
+        finally:
+            self._thread = None
 
     def _faults(self, action: Action) -> list[str]:
         kind = type(action)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from threading import Lock
+from threading import RLock
 
 from actions.backends.base import Backend, BackendError, known_key, proceed
 from actions.space import Action, Button, Direction
@@ -70,7 +70,7 @@ class ScriptedBackend(Backend):
         self._events: list[Event] = []
         self._buttons: dict[Button, None] = {}
         self._keys: dict[str, None] = {}
-        self._lock = Lock()
+        self._lock = RLock()
 
     @property
     def events(self) -> tuple[Event, ...]:

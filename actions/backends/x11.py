@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from threading import RLock
 
 from Xlib import X
@@ -72,14 +72,18 @@ class X11Backend(Backend):
                 self._origin = screen.origin
         except CaptureError as error:
             raise BackendError(str(error)) from error
-        self._display = _connect(display)
-        self._ping = Ping(_connect(display))
-        self._keyboard = Keyboard(self._display)
-        self._borrowed = BorrowedKeys(self._keyboard)
+        with ExitStack() as held:
+            self._display = _connect(display, held)
+            self._ping = Ping(_connect(display, held))
+            self._keyboard = Keyboard(self._display)
+            self._held = held.pop_all()
+        self._name = self._display.get_display_name()
+        self._borrowed = BorrowedKeys()
         self._lock = RLock()
         self._buttons: dict[int, None] = {}
         self._keycodes: dict[int, None] = {}
         self._strokes: dict[str, Stroke] = {}
+        self._lost = False
         self._closed = False
 
     def supports(self, action: type[Action]) -> bool:
@@ -128,7 +132,7 @@ class X11Backend(Backend):
             layout = Layout.read(self._display)
             stroke = layout.strokes.get(keysym)
             if stroke is None:
-                stroke = self._borrowed.lend([keysym], layout.spare)[keysym]
+                stroke = self._borrowed.lend([keysym], layout.spare, self._keyboard)[keysym]
             # What is down already stays down when this key goes up.
             modifiers = tuple(code for code in stroke.modifiers if code not in self._keycodes)
             self._strokes[key] = Stroke(stroke.keycode, modifiers)
@@ -152,17 +156,20 @@ class X11Backend(Backend):
             for run in _runs(text, layout):
                 self._type_run(run, layout, checkpoint)
         finally:
-            with suppress(BackendError), self._sending():
-                self._borrowed.give_back()
-                if layout.caps:
-                    self._keyboard.lock_caps(True)
+            self._restore_keyboard(layout.caps)
 
     def release_all(self) -> None:
         """Release every key and button that is still held. Never raises; safe to repeat."""
-        with suppress(BackendError), self._sending():
-            self._release_keys(*reversed(self._keycodes))
-            for button in reversed(list(self._buttons)):
-                self._release_button(button)
+        with self._lock:
+            if (self._keycodes or self._buttons) and not self._lost:
+                with suppress(BackendError, *_LOST), self._apart() as display:
+                    for code in reversed(self._keycodes):
+                        xtest.fake_input(display, X.KeyRelease, code)
+                    for button in reversed(self._buttons):
+                        xtest.fake_input(display, X.ButtonRelease, button)
+                    display.sync()
+            self._keycodes.clear()
+            self._buttons.clear()
             self._strokes.clear()
 
     def close(self) -> None:
@@ -171,9 +178,29 @@ class X11Backend(Backend):
             return
         self._closed = True
         self.release_all()
-        self._borrowed.give_back()
-        self._ping.close()
-        self._display.display.close_internal("client")
+        self._restore_keyboard(caps=False)
+        self._held.close()
+
+    def _restore_keyboard(self, caps: bool) -> None:
+        """Give back borrowed keys and, when it was on, switch Caps Lock on again; never raises."""
+        with self._lock:
+            if self._lost or not (caps or self._borrowed):
+                return
+            with suppress(BackendError, *_LOST), self._apart() as display:
+                keyboard = Keyboard(display)
+                self._borrowed.give_back(keyboard)
+                if caps:
+                    keyboard.lock_caps(True)
+
+    @contextmanager
+    def _apart(self) -> Iterator[Display]:
+        """A connection for cleaning up only.
+
+        Ctrl-C in the middle of a request leaves the other one's locks taken for ever, and from a
+        thread that is not waiting for them anything can be released at once.
+        """
+        with ExitStack() as held:
+            yield _connect(self._name, held)
 
     @contextmanager
     def _sending(self) -> Iterator[None]:
@@ -183,6 +210,7 @@ class X11Backend(Backend):
                 yield
                 self._display.sync()
             except _LOST as error:
+                self._lost = True
                 raise BackendError(
                     f"the display is gone: {error}; restart it and open the backend again"
                 ) from error
@@ -192,7 +220,7 @@ class X11Backend(Backend):
         keysyms = [keysym_of_char(char) for char in run]
         foreign = {keysym for keysym in keysyms if keysym not in layout.strokes}
         with self._sending():
-            lent = self._borrowed.lend(foreign, layout.spare) if foreign else {}
+            lent = self._borrowed.lend(foreign, layout.spare, self._keyboard) if foreign else {}
         for index, keysym in enumerate(keysyms, 1):
             checkpoint()
             stroke = layout.strokes.get(keysym) or lent[keysym]
@@ -250,8 +278,8 @@ class X11Backend(Backend):
             self._keycodes.pop(code, None)
 
 
-def _connect(name: str | None) -> Display:
-    """A connection that can send events."""
+def _connect(name: str | None, held: ExitStack) -> Display:
+    """A connection that can send events; `held` closes it."""
     try:
         display = Display(name)
     except (DisplayError, OSError) as error:
@@ -259,8 +287,9 @@ def _connect(name: str | None) -> Display:
             f"expected the X display {name or '$DISPLAY'}, actually: {error}; set DISPLAY, and "
             "XAUTHORITY (by default ~/.Xauthority) when the server wants a cookie"
         ) from error
+    # Not `close`: it flushes first, and so leaks the socket of a lost display.
+    held.callback(display.display.close_internal, "client")
     if not display.has_extension("XTEST"):
-        display.close()
         raise BackendError("the X server lacks the XTEST extension; start it without `-tst`")
     display.set_error_handler(lambda *_: None)  # late errors, such as a window that just closed
     return display

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 
 from Xlib import XK, X
@@ -120,12 +119,17 @@ class BorrowedKeys:
     again, or gives it back, first lets them handle what was sent.
     """
 
-    def __init__(self, keyboard: Keyboard) -> None:
-        self._keyboard = keyboard
+    def __init__(self) -> None:
         self._lent: dict[int, int] = {}
         self._before: dict[int, bytes] = {}
 
-    def lend(self, keysyms: Iterable[int], spare: Iterable[int]) -> dict[int, Stroke]:
+    def __bool__(self) -> bool:
+        """Whether any keycode is lent."""
+        return bool(self._lent)
+
+    def lend(
+        self, keysyms: Iterable[int], spare: Iterable[int], keyboard: Keyboard
+    ) -> dict[int, Stroke]:
         """Make each keysym typable, at most as many as there are spare keycodes.
 
         Keysyms that have a keycode already keep it, others take the place of unwanted ones.
@@ -143,15 +147,14 @@ class BorrowedKeys:
             )
         missing = [keysym for keysym in wanted if keysym not in kept.values()]
         new = dict(zip(free, missing, strict=False))
-        now = self._keyboard.read()
+        now = keyboard.read()
         self._before = {code: now[code] for code in new} | self._before
         self._lent |= new
-        self._keyboard.write({code: row_of(keysym) for code, keysym in new.items()})
+        keyboard.write({code: row_of(keysym) for code, keysym in new.items()})
         return {keysym: Stroke(code) for code, keysym in self._lent.items()}
 
-    def give_back(self) -> None:
-        """Leave the keycodes as they were. Never raises; a lost display needs no restoring."""
-        with suppress(Exception):
-            self._keyboard.write(self._before)
+    def give_back(self, keyboard: Keyboard) -> None:
+        """Leave the keycodes as they were."""
+        keyboard.write(self._before)
         self._lent.clear()
         self._before.clear()

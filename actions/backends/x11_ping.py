@@ -20,7 +20,7 @@ class Ping:
 
     Window managers use this to find hung programs, so nearly every toolkit answers. The question
     queues up behind the key events in the application's own event stream; hence its answer says
-    that those have been handled. Not thread-safe; owns its connection.
+    that those have been handled. Not thread-safe.
 
     Args:
         display: a connection that nothing else uses.
@@ -54,10 +54,6 @@ class Ping:
             self._root.change_attributes(event_mask=X.NoEventMask)
             self._display.sync()
             self._drop_events()
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        self._display.display.close_internal("client")
 
     def _focused(self) -> Any:
         """The focused application's window that takes part, None when there is none."""

@@ -43,18 +43,33 @@ class Stage:
 
     def received(self) -> list[dict[str, Any]]:
         """What the app received since the last call; everything sent before is in it."""
-        for kind in (X.KeyPress, X.KeyRelease):
-            xtest.fake_input(self.x, kind, SENTINEL_CODE)
+        events = self._until((X.KeyPress, X.KeyRelease), SENTINEL_CODE, "key", SENTINEL)
+        return [e for e in events if e.get("key") != SENTINEL and e["event"] != "ready"]
+
+    def calm(self) -> None:
+        """Wait until the window manager passes clicks on at once, and forget what was received.
+
+        Every change of the keyboard keeps it busy, and until then it holds the pointer's events.
+        """
+        self.x.screen().root.warp_pointer(320, 240)
+        self._until((X.ButtonPress, X.ButtonRelease), 1, "button", 1)
+
+    def _until(
+        self, kinds: tuple[int, int], detail: int, field: str, value: object
+    ) -> list[dict[str, Any]]:
+        """Press and release something; all that was received when the release has arrived."""
+        for kind in kinds:
+            xtest.fake_input(self.x, kind, detail)
         self.x.sync()
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             events = [json.loads(line) for line in self.journal.read_text().splitlines()]
-            if events and (events[-1]["event"], events[-1].get("key")) == ("key_up", SENTINEL):
-                break
+            last = events[-1] if events else {}
+            if last.get("event", "").endswith("_up") and last.get(field) == value:
+                self.journal.write_text("")
+                return events
             assert time.monotonic() < deadline, f"the app hangs; last it received {events[-3:]}"
             time.sleep(0.01)
-        self.journal.write_text("")
-        return [e for e in events if e.get("key") != SENTINEL and e["event"] != "ready"]
 
     def pressed(self) -> tuple[list[int], int]:
         """Keycodes that are down, and the mask of modifiers and buttons; ([], 0) is nothing."""
@@ -113,7 +128,7 @@ def shared_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 @pytest.fixture
 def stage(shared_stage: Stage) -> Iterator[Stage]:
     """The stage with an empty journal; afterwards nothing may be left pressed or remapped."""
-    shared_stage.received()
+    shared_stage.calm()
     mapping = shared_stage.mapping()
     yield shared_stage
     shared_stage.received()

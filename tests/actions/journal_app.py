@@ -41,8 +41,19 @@ class Journal:
                 f"<{word}-ButtonPress>", partial(self.note, "button_down", count=count)
             )
         self.canvas.bind("<Tab>", lambda event: self.note("key_down", event))
-        self.canvas.bind("<FocusIn>", lambda event: self.write({"event": "ready"}))
-        self.canvas.focus_force()
+        self.canvas.bind("<FocusIn>", self.ready)
+        self.focused = False
+        self.demand_focus()
+
+    def demand_focus(self) -> None:
+        """Ask again until it is granted: a window manager may not have seen the window yet."""
+        if not self.focused:
+            self.canvas.focus_force()
+            self.root.after(50, self.demand_focus)
+
+    def ready(self, event: tkinter.Event[tkinter.Misc]) -> None:
+        self.focused = True
+        self.write({"event": "ready"})
 
     def note(self, name: str, event: tkinter.Event[tkinter.Misc], count: int = 1) -> str:
         entry: dict[str, object] = {"event": name, "x": event.x_root, "y": event.y_root}

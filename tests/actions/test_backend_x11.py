@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -267,6 +269,23 @@ def test_chromium_reads_what_was_typed(display: VirtualDisplay) -> None:
         executor.perform(Hotkey(("ctrl", "a")))
         executor.perform(Hotkey(("backspace",)))
         browser.call(lambda page_: page_.wait_for_function("box.value === ''"))
+
+
+def test_ctrl_c_at_any_moment_leaves_nothing_behind(stage: Stage) -> None:
+    """The stage itself checks that no key is down and that the keyboard is as it was.
+
+    A library may swallow the exception, so the work ends by itself too.
+    """
+    main = threading.get_ident()
+    for attempt in range(20):
+        after = 0.02 + attempt / 300
+        killer = threading.Timer(after, signal.pthread_kill, (main, signal.SIGINT))
+        with suppress(KeyboardInterrupt), X11Backend(stage.name) as backend:
+            executor = Executor(backend)
+            killer.start()
+            for _ in range(5):
+                executor.perform(Type("Жу! " * 40))
+            killer.join()
 
 
 def test_a_drag_arrives_as_press_path_and_release(stage: Stage) -> None:

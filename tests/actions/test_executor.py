@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -379,6 +380,35 @@ def test_a_stop_breaks_off_what_is_underway(action: Action) -> None:
     assert caught.value.receipt.action == action
     assert backend.held_buttons == ()
     assert len(backend.events) < 9_000
+
+
+def test_a_signal_handler_may_stop_what_its_own_thread_performs() -> None:
+    class Interrupted(ScriptedBackend):
+        """Is interrupted while it holds a lock that is not reentrant."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.connection = threading.Lock()
+
+        def key_down(self, key: str) -> None:
+            super().key_down(key)
+            if key == "b":
+                with self.connection:
+                    signal.raise_signal(signal.SIGUSR1)
+
+        def release_all(self) -> None:
+            with self.connection:
+                super().release_all()
+
+    backend = Interrupted()
+    executor = Executor(backend)
+    before = signal.signal(signal.SIGUSR1, lambda *_: executor.stop("by signal"))
+    try:
+        with pytest.raises(Stopped, match="by signal"):
+            executor.perform(Hotkey(("a", "b", "c")))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert backend.held_keys == ()
 
 
 def test_after_a_stop_nothing_is_sent_any_more() -> None:
