@@ -1,8 +1,9 @@
 """Loop replay: do the recorded words of the model still lead to the same events?
 
-Every step goes once more through the parser, the coordinate map and the gestures of the executor,
-with a backend that touches nothing: no model, no display, exact. It says nothing about what a model
-would decide today (agent replay) or how an application would react (environment replay).
+Every step goes once more through the parser, the coordinate map, the guard and the gestures of the
+executor, with a backend that touches nothing: no model, no display, exact. It says nothing about
+what a model would decide today (agent replay) or how an application would react (environment
+replay).
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ from typing import Any
 
 from actions import codec
 from actions.dialects import Dialect, DialectError, ParseError, find
+from actions.guard import Guard, Permission
 from actions.receipt import Outcome
-from actions.space import Action, Step, on_points
+from actions.space import Action, on_points
 from agent.episodes.errors import BrokenEpisode
 from agent.episodes.format import MANIFEST, Json, StepRecord
 from agent.episodes.reader import Episode
 from agent.episodes.rehearsal import Refusal, Rehearsal
 from vision.geometry import GeometryError
+
+DENIED = "not allowed: "
+"""How the loop begins the receipt of an action that the guard denied."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Difference:
 
     Attributes:
         step: index of the step.
-        stage: `parser`, `map` or `events`.
+        stage: `parser`, `map`, `guard` or `events`.
         expected: what was recorded, one line per thought, action or event.
         actual: what came out now.
     """
@@ -77,8 +82,13 @@ class ReplayReport:
         return f"{told}, {len(self.differences)} different (- recorded, + now)\n{lines}"
 
 
-def replay(path: Path | str) -> ReplayReport:
-    """Replay an episode through parser, coordinate map and executor gestures.
+def replay(path: Path | str, guard: Guard | None = None) -> ReplayReport:
+    """Replay an episode through parser, coordinate map, guard and executor gestures.
+
+    Args:
+        path: the episode's folder.
+        guard: a fresh guard with the rules that were in force; None means the default rules. Where
+            a rule asks for consent, it counts as given.
 
     Raises:
         EpisodeError: the episode cannot be read, or nobody knows its dialect.
@@ -88,11 +98,11 @@ def replay(path: Path | str) -> ReplayReport:
         dialect = find(episode.head.dialect)
     except DialectError as error:
         raise BrokenEpisode(f"{episode.path / MANIFEST}: {error}") from error
-    rehearsal = Rehearsal()
+    guard, rehearsal = guard or Guard(), Rehearsal()
     found = tuple(
         difference
         for step in episode.steps
-        if (difference := _replay_step(step, dialect, rehearsal)) is not None
+        if (difference := _replay_step(step, dialect, guard, rehearsal)) is not None
     )
     withheld = sum(step.withheld > 0 for step in episode.steps)
     return ReplayReport(episode.path, len(episode.steps), withheld, found)
@@ -106,11 +116,13 @@ class _Different(Exception):
         self.stage, self.expected, self.actual = stage, expected, actual
 
 
-def _replay_step(step: StepRecord, dialect: Dialect, rehearsal: Rehearsal) -> Difference | None:
+def _replay_step(
+    step: StepRecord, dialect: Dialect, guard: Guard, rehearsal: Rehearsal
+) -> Difference | None:
     """The first difference of a step, None when there is none."""
     try:
         actions = _recorded(step) if step.withheld else _parsed(step, dialect)
-        _act(step, _mapped(step, actions), rehearsal)
+        _act(step, _mapped(step, actions), guard, rehearsal)
     except _Different as found:
         return Difference(step.index, found.stage, found.expected, found.actual)
     return None
@@ -126,22 +138,18 @@ def _recorded(step: StepRecord) -> tuple[Action, ...]:
 
 def _parsed(step: StepRecord, dialect: Dialect) -> tuple[Action, ...]:
     """What the parser makes of the text now, which must be what it made of it then."""
+    then: tuple[str, ...] = ("not a step",)
     if step.error is None:
-        expected = (f"thought: {step.thought}", *_lines(step.actions))
-    else:
-        expected = ("not a step",)
+        then = (f"thought: {step.thought}", *_lines(step.actions))
     try:
-        parsed: Step | None = dialect.parse(step.text)
+        parsed = dialect.parse(step.text)
     except ParseError as error:
-        parsed, reason = None, f" ({error})"
-    if parsed is None:
-        actual: tuple[str, ...] = ("not a step",)
-        if expected != actual:
-            raise _Different("parser", expected, (actual[0] + reason,))
+        if step.error is None:
+            raise _Different("parser", then, (f"not a step ({error})",)) from error
         return ()
-    actual = (f"thought: {parsed.thought}", *_lines(map(codec.to_dict, parsed.actions)))
-    if actual != expected:
-        raise _Different("parser", expected, actual)
+    now = (f"thought: {parsed.thought}", *_lines(map(codec.to_dict, parsed.actions)))
+    if now != then:
+        raise _Different("parser", then, now)
     return parsed.actions
 
 
@@ -161,19 +169,31 @@ def _mapped(step: StepRecord, actions: tuple[Action, ...]) -> tuple[Action, ...]
     return tuple(mapped)
 
 
-def _act(step: StepRecord, actions: tuple[Action, ...], rehearsal: Rehearsal) -> None:
-    """Play what was performed then; what was refused had its reason on the screen of that day."""
+def _act(step: StepRecord, actions: tuple[Action, ...], guard: Guard, rehearsal: Rehearsal) -> None:
+    """Judge and play what was performed then; other refusals had their reason on the screen."""
     for action, receipt in zip(actions, step.receipts, strict=False):
-        if receipt.outcome == Outcome.FAILED:
-            rehearsal.release()
-        if receipt.events is None:
+        verdict = guard.check(action)
+        denied = receipt.outcome == Outcome.REFUSED and receipt.message.startswith(DENIED)
+        if receipt.outcome == Outcome.REFUSED and not denied:
             continue
-        try:
-            actual = rehearsal.perform(action)
-        except Refusal as refusal:
-            actual = (f"refused: {refusal}",)
-        if actual != receipt.events:
-            raise _Different("events", receipt.events, actual)
+        if denied != (verdict.permission is Permission.DENY):
+            told = receipt.message if denied else "allowed"
+            raise _Different("guard", (told,), (f"{verdict.permission}: {verdict.reason}",))
+        if receipt.outcome == Outcome.FAILED:
+            guard.release_all()
+            rehearsal.release()
+        if receipt.events is not None:
+            _play(action, receipt.events, rehearsal)
+
+
+def _play(action: Action, expected: tuple[str, ...], rehearsal: Rehearsal) -> None:
+    """Compare the events of an action with the recorded ones."""
+    try:
+        actual = rehearsal.perform(action)
+    except Refusal as refusal:
+        actual = (f"refused: {refusal}",)
+    if actual != expected:
+        raise _Different("events", expected, actual)
 
 
 def _lines(actions: Any) -> tuple[str, ...]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
-import random
 import resource
 import shutil
-import signal
 import struct
 import subprocess
 import sys
-import time
 from hashlib import sha256
 from pathlib import Path
 
@@ -112,8 +110,8 @@ def test_a_cut_at_every_byte_keeps_all_earlier_steps(tmp_path: Path) -> None:
     manifest = open_manifest((path / "manifest.json").read_bytes()) | {"outcome": None}
     (tmp_path / "open/manifest.json").write_bytes(seal_manifest(manifest))
     whole = (path / "steps.jsonl").read_bytes()
-    third = whole.index(b"\n", whole.index(b"\n") + 1) + 1
-    for cut in range(len(whole) - 1, third - 1, -1):
+    last = whole.rindex(b"\n", 0, -1)
+    for cut in range(len(whole) - 1, last - 1, -1):
         os.truncate(tmp_path / "open/steps.jsonl", cut)
         episode = Episode.open(tmp_path / "open")
         acknowledged = whole[:cut].count(b"\n")
@@ -138,35 +136,49 @@ def test_a_cut_of_a_closed_episode_is_a_problem(tmp_path: Path) -> None:
     assert not verify(path).ok
 
 
-WRITE_FOREVER = """
-import sys
+KILLED = """
+import os, random, signal, sys, time
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from test_episode_damage import a_decision, a_frame
+import numpy as np
+from actions.space import Click, Step
 from agent.episodes.format import Head
 from agent.episodes.writer import EpisodeWriter
-writer = EpisodeWriter(Path(sys.argv[1]), Head("until killed"))
-print("begun", flush=True)
-for number in range(100_000):
-    writer.append(a_frame(number), a_decision(number))
-    writer.wait()
-    print(number, flush=True)
+from agent.policies.base import Decision
+from vision.frame import Frame
+from vision.geometry import Box, CoordinateMap, Point, Size
+
+MAP = CoordinateMap(Box(0, 0, 24, 16), Size(24, 16))
+HELPERS
+def write_forever(path, told):
+    writer = EpisodeWriter(path, Head("until killed"))
+    for number in range(100_000):
+        os.write(told, b".")
+        writer.append(a_frame(number), a_decision(number))
+        writer.wait()
+
+moments = random.Random(7)
+for number in range(15):
+    heard, told = os.pipe()
+    child = os.fork()  # before this process has any thread
+    if child == 0:
+        write_forever(Path(sys.argv[1]) / str(number), told)
+    os.close(told)
+    begun = os.read(heard, 1)
+    time.sleep(moments.uniform(0, 0.15))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    with os.fdopen(heard, "rb") as rest:
+        print(len(rest.read()), flush=True)  # each dot but the first came after a wait
 """
 
 
 def test_a_killed_writer_leaves_everything_acknowledged(tmp_path: Path) -> None:
-    moments = random.Random(7)
-    command = [sys.executable, "-c", WRITE_FOREVER]
-    for number in range(15):
+    script = KILLED.replace("HELPERS", inspect.getsource(a_frame) + inspect.getsource(a_decision))
+    command = [sys.executable, "-c", script, tmp_path]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert len(told) == 15
+    for number, acknowledged in enumerate(map(int, told)):
         path = tmp_path / str(number)
-        with subprocess.Popen(
-            [*command, path, Path(__file__).parent], stdout=subprocess.PIPE, text=True
-        ) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "begun\n"
-            time.sleep(moments.uniform(0, 0.15))
-            os.kill(process.pid, signal.SIGKILL)
-            acknowledged = len(process.stdout.readlines())
         report = verify(path)
         assert report.ok and not report.closed, str(report)
         assert acknowledged <= report.steps <= acknowledged + 1
@@ -179,34 +191,20 @@ def test_a_killed_writer_leaves_everything_acknowledged(tmp_path: Path) -> None:
             EpisodeWriter(path, Head("again"))
 
 
-WRITE_UNTIL_FULL = """
-import resource, signal, sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from test_episode_damage import a_decision, a_frame
-from agent.episodes.errors import RecordingFailed
-from agent.episodes.format import Head
-from agent.episodes.writer import EpisodeWriter
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
-try:
-    with EpisodeWriter(Path(sys.argv[1]), Head("until full")) as writer:
-        for number in range(100):
-            writer.append(a_frame(number), a_decision(number))
-except RecordingFailed as error:
-    print(error)
-"""
-
-
 def test_a_full_disk_is_a_clear_error_and_loses_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "e"
-    command = [sys.executable, "-c", WRITE_UNTIL_FULL, path, Path(__file__).parent]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    report = verify(path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+        with pytest.raises(RecordingFailed) as told, EpisodeWriter(tmp_path, Head("x")) as writer:
+            for number in range(100):
+                writer.append(a_frame(number), a_decision(number))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    report = verify(tmp_path)
     assert report.ok and not report.torn_bytes and 5 < report.steps < 100, str(report)
-    assert f"step {report.steps} could not be written to {path}" in told
-    assert f"the {report.steps} steps before it are complete" in told
-    assert len(Episode.open(path).steps) == report.steps
+    assert f"step {report.steps} could not be written to {tmp_path}" in str(told.value)
+    assert f"the {report.steps} steps before it are complete" in str(told.value)
+    assert len(Episode.open(tmp_path).steps) == report.steps
 
 
 def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
@@ -228,6 +226,27 @@ def test_a_newer_major_version_is_refused(tmp_path: Path) -> None:
     for call in (Episode.open, verify):
         with pytest.raises(NewerEpisode, match=r"manifest\.json has format 2\.0.*update eyehand"):
             call(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"version": "0.9"}, "no version 0.9"),
+        ({"version": "one"}, "not as it was written"),
+        ({"head": [1]}, "needs an object `head`"),
+        ({"outcome": 7}, "or null as `outcome`"),
+        ({"outcome": {}}, "does not fit the format: end: Field required"),
+    ],
+)
+def test_a_sealed_but_senseless_manifest_is_a_clear_error(
+    tmp_path: Path, change: Json, told: str
+) -> None:
+    path = record(tmp_path / "e", 0)
+    manifest = open_manifest((path / "manifest.json").read_bytes()) | change
+    (path / "manifest.json").write_bytes(seal_manifest(manifest))
+    with pytest.raises(BrokenEpisode, match=told):
+        Episode.open(path)
+    assert not verify(path).ok
 
 
 def test_migrations_run_one_after_the_other() -> None:

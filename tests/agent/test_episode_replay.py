@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from actions.dialects import ParseError, parse, render
+from actions.guard import Guard
 from actions.receipt import Outcome, Receipt
 from actions.space import (
     ENDING,
@@ -36,22 +38,27 @@ from agent.episodes.errors import BrokenEpisode
 from agent.episodes.format import End, Ending, Head, Json, genesis, open_line, seal_line
 from agent.episodes.reader import Episode, read_manifest
 from agent.episodes.replay import replay
-from agent.episodes.withhold import Secrets, nothing
+from agent.episodes.verify import verify
+from agent.episodes.withhold import Secrets, Withhold, nothing
 from agent.episodes.writer import EpisodeWriter
 from agent.policies.base import Decision
 from vision.frame import Frame
 from vision.geometry import Box, CoordinateMap, Point, Size
 
+Replay = Callable[[str], Episode]
 MAP = CoordinateMap(Box(-320, 10, 0, 250), Size(320, 240))
 FRAME = Frame(np.full((240, 320, 3), 200, np.uint8), MAP.screen)
 
 
 def record(
-    path: Path, *texts: str, outcome: Outcome = Outcome.CONFIRMED, **options: object
+    path: Path,
+    *texts: str,
+    outcome: Outcome = Outcome.CONFIRMED,
+    message: str = "",
+    withhold: Withhold = nothing,
 ) -> Path:
     """Record what the loop would, had a model said these texts."""
-    hook = options.get("withhold", nothing)
-    with EpisodeWriter(path, Head("do it"), withhold=hook) as writer:  # type: ignore[arg-type]
+    with EpisodeWriter(path, Head("do it"), withhold=withhold) as writer:
         for text in texts:
             try:
                 step: Step | None = parse(text)
@@ -60,7 +67,7 @@ def record(
                 step, error = None, str(fault)
             acts = [act for act in (step.actions if step else ()) if not isinstance(act, ENDING)]
             acts = [on_points(act, MAP.to_screen) for act in acts]
-            receipts = [Receipt(act, outcome) for act in acts]
+            receipts = [Receipt(act, outcome, message) for act in acts]
             writer.append(FRAME, Decision(text, MAP, step, error), acts, receipts)
         writer.close(Ending(End.FINISHED))
     return path
@@ -177,6 +184,35 @@ def test_keys_stay_held_between_steps_and_are_let_go_after_a_failure(tmp_path: P
             text = render(step, "uitars")
             writer.append(FRAME, Decision(text, MAP, step), [act], [Receipt(act, outcome)])
     assert replay(tmp_path).ok
+
+
+DELETE = "Action: hotkey(key='ctrl alt delete')"
+
+
+def test_the_guard_must_decide_as_it_did(tmp_path: Path) -> None:
+    path = record(tmp_path / "let", DELETE)
+    assert "step 0, guard:\n  - allowed\n  + deny: ctrl+alt+delete" in str(replay(path))
+    assert replay(path, Guard(rules=())).ok
+
+    path = record(tmp_path / "denied", DELETE, outcome=Outcome.REFUSED, message="not allowed: no")
+    assert replay(path).ok
+    assert "guard:\n  - not allowed: no\n  + allow: " in str(replay(path, Guard(rules=())))
+
+    path = record(tmp_path / "moved", DELETE, outcome=Outcome.REFUSED, message="the target moved")
+    assert replay(path).ok and replay(path, Guard(rules=())).ok
+
+
+def test_the_example_was_recorded_on_a_real_page_and_replays(replay_episode: Replay) -> None:
+    episode = replay_episode("../data/episodes/login")
+    assert verify(episode.path).ok
+    assert episode.outcome == Ending("finished", "logged in", 1.0)
+    assert [len(step.receipts) for step in episode.steps] == [1, 1, 2, 0, 1, 0]
+    assert {episode.frame(step).pixels.shape for step in episode.steps} == {(210, 160, 3)}
+
+
+@pytest.mark.episode("../data/episodes/login")
+def test_the_marker_replays_the_example(episode: Episode) -> None:
+    assert episode.head.instruction.startswith('Enter the username "bernardine"')
 
 
 def test_withheld_text_is_replayed_from_the_actions_on(tmp_path: Path) -> None:
