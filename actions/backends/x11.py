@@ -287,8 +287,9 @@ def _connect(name: str | None, held: ExitStack) -> Display:
             f"expected the X display {name or '$DISPLAY'}, actually: {error}; set DISPLAY, and "
             "XAUTHORITY (by default ~/.Xauthority) when the server wants a cookie"
         ) from error
-    # Not `close`: it flushes first, and so leaks the socket of a lost display.
-    held.callback(display.display.close_internal, "client")
+    # Not `close`: it flushes first, which a lost display answers with an error, and takes locks,
+    # which Ctrl-C may have left taken.
+    held.callback(display.display.socket.close)
     if not display.has_extension("XTEST"):
         raise BackendError("the X server lacks the XTEST extension; start it without `-tst`")
     display.set_error_handler(lambda *_: None)  # late errors, such as a window that just closed

@@ -309,7 +309,7 @@ def test_a_stop_in_the_middle_of_typing_leaves_nothing_behind(stage: Stage) -> N
                 time.sleep(0.001)
             executor.stop()
 
-        stopper = threading.Thread(target=stop_soon)
+        stopper = threading.Thread(target=stop_soon, daemon=True)
         stopper.start()
         with pytest.raises(Stopped):
             executor.perform(Type("Жук! " * 2000))

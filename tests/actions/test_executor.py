@@ -371,7 +371,7 @@ def test_a_stop_breaks_off_what_is_underway(action: Action) -> None:
         backend.begun.wait()
         executor.stop("enough")
 
-    stopper = threading.Thread(target=stop)
+    stopper = threading.Thread(target=stop, daemon=True)
     stopper.start()
     with pytest.raises(Stopped, match="enough") as caught:
         executor.perform(action)
