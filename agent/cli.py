@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from actions.backends.base import Backend
     from agent.policies.base import Policy
     from vision.capture import Screen
+    from vision.geometry import Size
 
 OURS = ("agent", "actions", "vision", "server")
 
@@ -117,6 +118,7 @@ def run(
     open_url: Annotated[
         str | None, typer.Option("--open", help="Page to open on the virtual display.")
     ] = None,
+    size: Annotated[str, typer.Option(help="Of the virtual display, in pixels.")] = "640x480",
     model: Model = None,
     endpoint: Endpoint = None,
     profile: ProfileName = None,
@@ -142,7 +144,7 @@ def run(
     guard, view = Guard.load(rules) if rules else Guard(), TerminalView()
     with ExitStack() as stack:
         policy = stack.enter_context(closing(_policy(model, endpoint, profile)))
-        screen, backend = stack.enter_context(_desk(display, open_url))
+        screen, backend = stack.enter_context(_desk(display, open_url, _size(size)))
         result = work(
             Task(task, max_steps), policy, screen, backend, folder, view,
             attended=attended, guard=guard, consent=view.consent,
@@ -324,17 +326,16 @@ def _api_key() -> str:
 
 
 @contextmanager
-def _desk(where: Where, url: str | None) -> Iterator[tuple[Screen, Backend]]:
+def _desk(where: Where, url: str | None, size: Size) -> Iterator[tuple[Screen, Backend]]:
     """A screen to look at and the hands on it."""
     from agent.environments.browser import Browser
     from agent.environments.display import VirtualDisplay
     from vision.capture import Screen
-    from vision.geometry import Size
 
     with ExitStack() as stack:
         name = None
         if where is Where.VIRTUAL:
-            virtual = stack.enter_context(VirtualDisplay(Size(1280, 800)))
+            virtual = stack.enter_context(VirtualDisplay(size))
             name = virtual.name
             if url is not None:
                 browser = stack.enter_context(Browser(virtual))
@@ -352,6 +353,16 @@ def _hands(display: str | None) -> Backend:
     from actions.backends.desktop import DesktopBackend
 
     return DesktopBackend()
+
+
+def _size(text: str) -> Size:
+    """Read "640x480"."""
+    from vision.geometry import Size
+
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise typer.BadParameter(f"expected a size such as 640x480, actually: {text!r}")
+    return Size(int(width), int(height))
 
 
 def _fail(message: str) -> None:

@@ -217,7 +217,9 @@ class Stage:
         self.world.task = task
         instruction = self.world.reset(seed)
         executor = Executor(self.backend, self.world.screen, fail_safe=False)
-        recorder = EpisodeWriter(record, Head(instruction, policy=policy.describe()))
+        about = policy.describe()
+        head = Head(instruction, about.get("dialect", "uitars"), policy=about)
+        recorder = EpisodeWriter(record, head)
         witness = _Witness(policy)
         agent = Agent(witness, executor, self.world.screen, recorder)
         verdict = self.world.reward
