@@ -137,14 +137,14 @@ def run(
     from agent.session import work
     from agent.terminal import TerminalView
 
-    attended = display is Where.REAL
+    attended, shape = display is Where.REAL, _size(size)
     if attended and open_url is not None:
         raise typer.BadParameter("--open needs --display virtual; on your desktop, open it first")
     folder = episode or Path("runs") / time.strftime("run-%Y%m%d-%H%M%S")
     guard, view = Guard.load(rules) if rules else Guard(), TerminalView()
     with ExitStack() as stack:
         policy = stack.enter_context(closing(_policy(model, endpoint, profile)))
-        screen, backend = stack.enter_context(_desk(display, open_url, _size(size)))
+        screen, backend = stack.enter_context(_desk(display, open_url, shape))
         result = work(
             Task(task, max_steps), policy, screen, backend, folder, view,
             attended=attended, guard=guard, consent=view.consent,

@@ -215,7 +215,16 @@ def test_a_run_on_a_page_from_first_look_to_report(served: Served, tmp_path: Pat
     page.write_text(PAGE)
     served.texts.insert(0, "Thought: it\nAction: click(point='<point>500 500</point>')")
     result = eyehand(
-        "run", "press it", "--endpoint", served.url, "--open", page.as_uri(), "--episode", folder
+        "run",
+        "press it",
+        "--endpoint",
+        served.url,
+        "--open",
+        page.as_uri(),
+        "--episode",
+        folder,
+        "--size",
+        "1280x800",
     )
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
@@ -304,3 +313,10 @@ def test_eval_prints_a_table_and_writes_it(served: Served, tmp_path: Path) -> No
     assert "click-test" in result.stdout and "random clicks" in result.stdout
     table = json.loads(file.read_text())
     assert table["conditions"]["first_seed"] == 7 and table["mean"] == 0
+
+
+@pytest.mark.parametrize("size", ["640", "0x480", "-1x5", "640x480x1", "axb"])
+def test_a_size_that_makes_no_sense_is_refused(size: str) -> None:
+    result = eyehand("run", "x", "--endpoint", "http://127.0.0.1:9/v1", "--size", size)
+    assert result.exit_code == 2
+    assert "expected a size such as 640x480" in " ".join(result.output.split())
