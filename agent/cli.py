@@ -242,6 +242,7 @@ def train(
     for name, value in run_stage(stage, folder, data, steps).items():
         typer.echo(f"{name}  {value:.4f}")
     typer.echo(f"curves  {folder / 'curves.png'}")
+    typer.echo(f"model   {folder / 'release'}")
 
 
 @app.command()

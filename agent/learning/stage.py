@@ -19,6 +19,7 @@ from rich.progress import (
 from agent.learning.batch import collate
 from agent.learning.losses import score
 from agent.learning.recipe import Recipe
+from agent.learning.release import release
 from agent.learning.stream import Stream
 from agent.learning.train import Metrics, Trainer
 from agent.model.prompt import embedded_tokenizer
@@ -31,7 +32,7 @@ def run_stage(stage: str, out: Path, data: Path | None = None, steps: int | None
 
     Args:
         stage: name of a shipped recipe, or the path of a TOML file.
-        out: folder of checkpoints, `metrics.jsonl` and `curves.png`.
+        out: folder of checkpoints, `metrics.jsonl`, `curves.png`, and `release/`, the model folder.
         data: folder of harvested shards (`*.npz`), None for generated screens only.
         steps: overrides the recipe's number of steps.
 
@@ -52,6 +53,7 @@ def run_stage(stage: str, out: Path, data: Path | None = None, steps: int | None
 
         trainer.run(report)
     plot_curves(out / "metrics.jsonl", out / "curves.png")
+    release(out, out / "release")
     validation = validate(trainer)
     (out / "validation.json").write_text(json.dumps(validation, indent=1))
     return validation

@@ -13,6 +13,7 @@ from actions.space import CallUser, Click
 from agent.learning.batch import IGNORE, collate, glyph_classes
 from agent.learning.losses import Weights, score
 from agent.learning.recipe import Recipe, RecipeError
+from agent.learning.release import release
 from agent.learning.samples import Glyphs, Question, Sample
 from agent.learning.stage import plot_curves
 from agent.learning.stream import Stream
@@ -115,6 +116,18 @@ def test_a_checkpoint_is_a_model_folder(tmp_path: Path) -> None:
     assert (state["step"], state["recipe"]["stage"]) == (3, "test")
     plot_curves(tmp_path / "metrics.jsonl", tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_release_is_half_the_size_and_says_where_it_comes_from(tmp_path: Path) -> None:
+    trained(tmp_path / "run", 3)
+    folder = release(tmp_path / "run", tmp_path / "release")
+    sizes = [(f / "model.safetensors").stat().st_size for f in (tmp_path / "run", folder)]
+    assert sizes[1] < 0.6 * sizes[0]
+    whole, half = load(tmp_path / "run"), load(folder)
+    for one, other in zip(whole.parameters(), half.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=2**-8, atol=0)
+    assert json.loads((folder / "recipe.json").read_text())["step"] == 3
+    assert Tokenizer.load(folder).vocab_size == TOKENIZER.vocab_size
 
 
 def test_a_folder_with_another_model_is_refused(tmp_path: Path) -> None:
