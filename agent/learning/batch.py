@@ -109,11 +109,11 @@ def collate(samples: Sequence[Sample], tokenizer: Tokenizer, slots: int = 3) -> 
         positions=positions,
         mask=mask,
         labels=labels,
-        point_rows=torch.tensor([row for row, *_ in pointed]),
-        point_tokens=torch.tensor([token for _, token, *_ in pointed]),
-        point_targets=torch.stack([target for target, _, _ in aims]),
-        point_patches=torch.tensor([patch for _, patch, _ in aims]),
-        point_offsets=torch.tensor([offset for _, _, offset in aims]),
+        point_rows=torch.tensor([row for row, *_ in pointed], dtype=torch.long),
+        point_tokens=torch.tensor([token for _, token, *_ in pointed], dtype=torch.long),
+        point_targets=torch.cat([torch.empty(0, grid[0] * grid[1]), *(aim[0] for aim in aims)]),
+        point_patches=torch.tensor([patch for _, patch, _ in aims], dtype=torch.long),
+        point_offsets=torch.tensor([offset for _, _, offset in aims]).view(-1, 2),
         glyphs=torch.cat([glyph_classes(s.glyphs, grid, slots) for s in samples]),
     )
 
@@ -170,7 +170,7 @@ def _around(point: Point) -> Box:
 def _aim(
     point: Point, box: Box, grid: tuple[int, int], side: int
 ) -> tuple[Tensor, int, tuple[float, float]]:
-    """Patch probabilities (L,), the point's patch, and the point inside it as (x, y) in 0..1."""
+    """Patch probabilities (1, L), the point's patch, and the point inside it as (x, y) in 0..1."""
     rows, columns = grid
     x = (torch.arange(columns) + 0.5) * side
     y = (torch.arange(rows) + 0.5) * side
@@ -183,7 +183,7 @@ def _aim(
     # Half of the mass on the patch of the click point: the centre of a target is the safest place.
     target = 0.5 * target / target.sum()
     target[patch] += 0.5
-    return target, patch, ((point.x % side) / side, (point.y % side) / side)
+    return target.unsqueeze(0), patch, ((point.x % side) / side, (point.y % side) / side)
 
 
 def glyph_classes(glyphs: Glyphs, grid: tuple[int, int], slots: int, side: int = 14) -> Tensor:

@@ -62,6 +62,8 @@ def _point(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Soft cross-entropy over patches, share of points on target, mean offset error."""
     assert model.pointer is not None
+    if not len(batch.point_rows):  # nobody asked for a point; the mean of nothing is no number
+        return states.new_zeros(()), states.new_zeros(()), states.new_zeros(())
     asking = states[batch.point_rows, batch.point_tokens]
     # Every question of a screen is compared with that screen's patches only.
     keys = model.pointer.keys(patches_BLD)[batch.point_rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -52,6 +52,14 @@ class Stream:
     def sample(self, index: int) -> Sample:
         """The sample at this index."""
         random = Random(f"{self.seed}:{index}")
+        sample = self._picture(index, random)
+        asked = [
+            _finished(question) if random.random() < self.finished else question
+            for question in sample.questions
+        ]
+        return replace(sample, questions=tuple(asked))
+
+    def _picture(self, index: int, random: Random) -> Sample:
         if not self._harvest or random.random() >= self.harvest_share:
             return self._generator.sample(index)
         sample = random.choice(self._harvest)

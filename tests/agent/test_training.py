@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from actions.space import CallUser, Click
+from actions.space import CallUser, Click, Finished
 from agent.learning.batch import IGNORE, collate, glyph_classes
 from agent.learning.losses import Weights, score
 from agent.learning.recipe import Recipe, RecipeError
@@ -163,6 +163,19 @@ def test_the_stream_can_be_entered_anywhere() -> None:
     for one, other in zip(late, fourth, strict=True):
         assert one.questions == other.questions
         assert (one.pixels == other.pixels).all()
+
+
+def test_some_questions_come_after_their_action_and_the_prompt_says_so() -> None:
+    stream = Stream(5, questions=4, finished=0.5)
+    questions = [q for index in range(20) for q in stream.sample(index).questions]
+    done = [q for q in questions if q.done]
+    assert 0.3 < len(done) / len(questions) < 0.6
+    assert all(q.action == Finished() and q.box is None for q in done)
+    sample = stream.sample(0)
+    batch = collate([replace(sample, questions=(done[0],))], TOKENIZER)
+    text = TOKENIZER.decode(batch.ids[0].tolist())
+    assert f"{done[0].instruction}\nAction: click(start_box='(" in text
+    assert text.endswith("assistantAction: finished()")
 
 
 def test_recipes_are_checked(tmp_path: Path) -> None:
