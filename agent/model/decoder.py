@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from agent.model.config import TextConfig
+from agent.model.linear import Linear
 from vision.moonvit import rotate_pairs
 
 ABSORB_BELOW = 8
@@ -100,14 +101,14 @@ class LatentAttention(nn.Module):
         super().__init__()
         self.config = c = config
         heads = c.num_attention_heads
-        self.q_proj = nn.Linear(c.hidden_size, heads * c.qk_head_dim, bias=False)
-        self.kv_a_proj_with_mqa = nn.Linear(c.hidden_size, c.latent_size, bias=False)
+        self.q_proj = Linear(c.hidden_size, heads * c.qk_head_dim, bias=False)
+        self.kv_a_proj_with_mqa = Linear(c.hidden_size, c.latent_size, bias=False)
         # The published class default, not rms_norm_eps: the two differ in the checkpoint.
         self.kv_a_layernorm = RMSNorm(c.kv_lora_rank, eps=1e-6)
-        self.kv_b_proj = nn.Linear(
+        self.kv_b_proj = Linear(
             c.kv_lora_rank, heads * (c.qk_nope_head_dim + c.v_head_dim), bias=False
         )
-        self.o_proj = nn.Linear(heads * c.v_head_dim, c.hidden_size, bias=False)
+        self.o_proj = Linear(heads * c.v_head_dim, c.hidden_size, bias=False)
         self.scale = c.qk_head_dim**-0.5
 
     def forward(
@@ -132,15 +133,17 @@ class LatentAttention(nn.Module):
         latent, k_rope = self.kv_a_proj_with_mqa(x).split([c.kv_lora_rank, c.qk_rope_head_dim], -1)
         latent = torch.cat([self.kv_a_layernorm(latent), rotate_pairs(k_rope, cos, sin)], -1)
         history = latent if cache is None else cache.append(latent)
-        if mask is None:
-            mask = causal_mask(x.shape[1], history.shape[1], x.device)
-        if cache is not None and x.shape[1] < ABSORB_BELOW:
-            out = self._absorbed(q_nope, q_rope, history, mask)
-        else:
-            out = self._expanded(q_nope, q_rope, history, mask)
+        new, total = x.shape[1], history.shape[1]
+        absorb = cache is not None and new < ABSORB_BELOW
+        if mask is None and (1 < new < total or (absorb and new > 1)):
+            mask = causal_mask(new, total, x.device)
+        attend = self._absorbed if absorb else self._expanded
+        out = attend(q_nope, q_rope, history, mask)
         return self.o_proj(out.flatten(2))
 
-    def _expanded(self, q_nope: Tensor, q_rope: Tensor, history: Tensor, mask: Tensor) -> Tensor:
+    def _expanded(
+        self, q_nope: Tensor, q_rope: Tensor, history: Tensor, mask: Tensor | None
+    ) -> Tensor:
         """Keys and values per head; (B, T, H, v)."""
         c = self.config
         latent, k_rope = history.split([c.kv_lora_rank, c.qk_rope_head_dim], -1)
@@ -151,24 +154,42 @@ class LatentAttention(nn.Module):
         k = torch.cat([k_nope, shared], -1).transpose(1, 2)
         return _attend(q, k, v.transpose(1, 2), mask, self.scale).transpose(1, 2)
 
-    def _absorbed(self, q_nope: Tensor, q_rope: Tensor, history: Tensor, mask: Tensor) -> Tensor:
+    def _absorbed(
+        self, q_nope: Tensor, q_rope: Tensor, history: Tensor, mask: Tensor | None
+    ) -> Tensor:
         """Queries in latent space, one shared key and value per token; (B, T, H, v)."""
         c = self.config
+        batch, new = q_nope.shape[:2]
         weight = self.kv_b_proj.weight.unflatten(0, (c.num_attention_heads, -1))
         to_key, to_value = weight.split([c.qk_nope_head_dim, c.v_head_dim], 1)
-        q = torch.cat([torch.einsum("bthn,hnr->bthr", q_nope, to_key), q_rope], -1)
-        scores = torch.einsum("bthr,bsr->bhts", q, history).float() * self.scale
-        weights = scores.masked_fill(~mask, float("-inf")).softmax(-1).to(history.dtype)
-        mixed = torch.einsum("bhts,bsr->bthr", weights, history[..., : c.kv_lora_rank])
-        return torch.einsum("bthr,hvr->bthv", mixed, to_value)
+        # Every product is laid out so that a CPU multiplies without copying weights or history,
+        # which einsum and batched products against a transposed operand do.
+        moved = q_nope.flatten(0, 1).transpose(0, 1) @ to_key
+        moved = moved.unflatten(1, (batch, new)).transpose(0, 1)
+        q_BHTr = torch.cat([moved, q_rope.transpose(1, 2)], -1)
+        rows = [F.linear(q, keys) for q, keys in zip(q_BHTr, history, strict=True)]
+        scores_BHTS = torch.stack(rows).float() * self.scale
+        if mask is not None:
+            scores_BHTS = scores_BHTS.masked_fill(~mask, float("-inf"))
+        weights = scores_BHTS.softmax(-1).to(history.dtype).flatten(1, 2)
+        mixed = (weights @ history[..., : c.kv_lora_rank]).unflatten(1, (-1, new))
+        values = to_value @ mixed.permute(1, 3, 0, 2).flatten(2)
+        return values.permute(2, 0, 1).unflatten(0, (batch, new))
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: float) -> Tensor:
-    """(B, H, T, d) queries over (B, H, S, d) keys."""
+def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float) -> Tensor:
+    """(B, H, T, d) queries over (B, H, S, d) keys and (B, H, S, v) values; None: causal, T = S."""
     if q.requires_grad and q.device.type == "cpu":  # see vision.attention: faster backward
+        if mask is None:
+            mask = causal_mask(q.shape[2], k.shape[2], q.device)
         scores = ((q * scale) @ k.transpose(-1, -2)).masked_fill(~mask, float("-inf"))
         return scores.softmax(-1) @ v
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
+    # The fused kernels take values as wide as keys; without them all scores lie in memory.
+    padded = F.pad(v, (0, q.shape[-1] - v.shape[-1]))
+    out = F.scaled_dot_product_attention(
+        q, k, padded, attn_mask=mask, is_causal=mask is None, scale=scale
+    )
+    return out[..., : v.shape[-1]]
 
 
 def causal_mask(new: int, total: int, device: torch.device | None = None) -> Tensor:
@@ -182,9 +203,9 @@ class MLP(nn.Module):
 
     def __init__(self, hidden: int, inner: int) -> None:
         super().__init__()
-        self.gate_proj = nn.Linear(hidden, inner, bias=False)
-        self.up_proj = nn.Linear(hidden, inner, bias=False)
-        self.down_proj = nn.Linear(inner, hidden, bias=False)
+        self.gate_proj = Linear(hidden, inner, bias=False)
+        self.up_proj = Linear(hidden, inner, bias=False)
+        self.down_proj = Linear(inner, hidden, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., hidden) -> (..., hidden)."""
@@ -331,4 +352,4 @@ class LanguageModel(nn.Module):
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
         self.model = Decoder(config)
-        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.lm_head = Linear(config.hidden_size, config.vocab_size, bias=False)

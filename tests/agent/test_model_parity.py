@@ -24,6 +24,7 @@ from agent.model.checkpoint import load, save
 from agent.model.config import KimiVLConfig, TextConfig
 from agent.model.decoder import ABSORB_BELOW, Cache, LatentAttention, MoE
 from agent.model.kimi_vl import KimiVL
+from agent.model.linear import Linear
 from vision.moonvit import Grid, VisionConfig
 
 PAD = 319
@@ -375,5 +376,18 @@ def test_bf16_stays_close_and_routes_in_fp32(tmp_path: Path) -> None:
     expected = ours(ids, patches, GRIDS)
     similarity = torch.nn.functional.cosine_similarity(actual.float(), expected, dim=-1)
     assert similarity.median() > 0.98
+    # Not the largest error: rounding may send single tokens to another expert.
     one_by_one = in_chunks(half, words(12), [1] * 12, torch.bfloat16)
-    assert relative(one_by_one, half(words(12))) < 0.1
+    similarity = torch.nn.functional.cosine_similarity(one_by_one, half(words(12)), dim=-1)
+    assert similarity.median() > 0.98
+
+
+@torch.no_grad()
+def test_a_single_bf16_row_takes_another_kernel_with_the_same_result() -> None:
+    layer = Linear(96, 40, bias=False).bfloat16()
+    enabled = torch.backends.mkldnn.enabled
+    for rows in (1, 2):
+        x = torch.randn(1, rows, 96, generator=torch.Generator().manual_seed(rows)).bfloat16()
+        expected = torch.nn.functional.linear(x.float(), layer.weight.float())
+        assert relative(layer(x).float(), expected) < 1e-2
+        assert torch.backends.mkldnn.enabled == enabled
