@@ -209,6 +209,14 @@ class Trainer:
                 if names[parameter] in moments:
                     optimizer.state[parameter] = moments[names[parameter]]
         self.step = state["step"]
+        self._forget_later_steps()
+
+    def _forget_later_steps(self) -> None:
+        """Cut from the log what came after the checkpoint: these steps are taken again."""
+        log = self.out / "metrics.jsonl"
+        lines = log.read_text("utf-8").splitlines(keepends=True) if log.is_file() else []
+        kept = [line for line in lines if json.loads(line)["step"] <= self.step]
+        log.write_text("".join(kept), "utf-8")
 
     def _log(self, metrics: Metrics) -> None:
         self.out.mkdir(parents=True, exist_ok=True)

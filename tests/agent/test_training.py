@@ -101,6 +101,15 @@ def test_a_resumed_training_has_the_same_loss_curve(tmp_path: Path) -> None:
     assert [m["loss"] for m in second] == [m["loss"] for m in whole[3:]]
 
 
+def test_steps_after_the_last_checkpoint_are_logged_once(tmp_path: Path) -> None:
+    trained(tmp_path, 3)
+    log = tmp_path / "metrics.jsonl"
+    log.write_text(log.read_text() + json.dumps({"step": 4, "loss": 9.0}) + "\n")  # then a kill
+    trained(tmp_path, 5)
+    assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [1, 2, 3, 4, 5]
+    assert all(json.loads(line)["loss"] != 9.0 for line in log.read_text().splitlines())
+
+
 def test_the_loss_falls(tmp_path: Path) -> None:
     recipe = replace(RECIPE, steps=30, rate=3e-3, decay=0.0, seed=3)
     losses = [m["text_loss"] for m in trained(tmp_path, 30, recipe)]
