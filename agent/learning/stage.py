@@ -18,7 +18,7 @@ from rich.progress import (
 
 from agent.learning.batch import collate
 from agent.learning.losses import score
-from agent.learning.recipe import Recipe
+from agent.learning.recipe import Recipe, RecipeError
 from agent.learning.release import release
 from agent.learning.stream import Stream
 from agent.learning.train import Metrics, Trainer
@@ -38,8 +38,12 @@ def run_stage(stage: str, out: Path, data: Path | None = None, steps: int | None
 
     Returns:
         Accuracies on validation screens.
+
+    Raises:
+        RecipeError: there is no such stage, or the folder holds no shards.
+        TrainingError: training cannot go on.
     """
-    shards = tuple(sorted(data.rglob("*.npz"))) if data else ()
+    shards = _shards(data) if data else ()
     trainer = Trainer(Recipe.load(stage).with_steps(steps), out, shards)
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
@@ -57,6 +61,15 @@ def run_stage(stage: str, out: Path, data: Path | None = None, steps: int | None
     validation = validate(trainer)
     (out / "validation.json").write_text(json.dumps(validation, indent=1))
     return validation
+
+
+def _shards(folder: Path) -> tuple[Path, ...]:
+    found = tuple(sorted(folder.rglob("*.npz")))
+    if not found:
+        raise RecipeError(
+            f"no shards (*.npz) in {folder}; make some with `python -m agent.learning.harvest`"
+        )
+    return found
 
 
 def validate(trainer: Trainer, screens: int = 128) -> Metrics:

@@ -15,7 +15,7 @@ from agent.learning.losses import Weights, score
 from agent.learning.recipe import Recipe, RecipeError
 from agent.learning.release import release
 from agent.learning.samples import Glyphs, Question, Sample
-from agent.learning.stage import plot_curves
+from agent.learning.stage import plot_curves, run_stage
 from agent.learning.stream import Stream
 from agent.learning.train import Metrics, Trainer, TrainingError
 from agent.model.checkpoint import load
@@ -193,6 +193,11 @@ def test_recipes_are_checked(tmp_path: Path) -> None:
     file.write_text('stage = "mine"\nsteps = 3\nspeed = 9\n')
     with pytest.raises(RecipeError, match="speed"):
         Recipe.load(str(file))
+
+
+def test_a_folder_without_shards_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"no shards .* agent\.learning\.harvest"):
+        run_stage("pointing", tmp_path / "run", tmp_path)
 
 
 def test_the_rate_warms_up_stays_and_falls() -> None:
