@@ -7,6 +7,7 @@ Whatever a model writes under the grammar is read by the dialect's parser: coord
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 
 from actions.codec import NAMES
@@ -60,15 +61,22 @@ TEXT: /([^\\'\x00-\x08\x0a-\x1f\x7f-\x9f]|\\[\\'"n])+/
 """
 
 
-def lark_grammar(dialect: str, kinds: Iterable[type[Action]]) -> str:
+def lark_grammar(
+    dialect: str,
+    kinds: Iterable[type[Action]],
+    *,
+    brief: bool = False,
+    special: bool = False,
+) -> str:
     """The grammar of one step, in the Lark notation that llguidance reads.
 
-    A step is an optional thought and one or more actions of these kinds. Box tokens are written
-    as text, for tokenizers in which they are not special tokens.
+    A step is an optional thought and one or more actions of these kinds.
 
     Args:
         dialect: `uitars` or `uitars-box`.
         kinds: the classes of action that may be written.
+        brief: whether a step is one action without a thought.
+        special: whether box tokens are special tokens of the vocabulary; else they are text.
 
     Raises:
         GrammarError: another dialect, or no kinds.
@@ -79,15 +87,18 @@ def lark_grammar(dialect: str, kinds: Iterable[type[Action]]) -> str:
     wanted = sorted(set(kinds), key=NAMES.__getitem__)
     if not wanted:
         raise GrammarError("expected at least one kind of action, actually: none")
-    rules = [f"{NAMES[kind]}: {_RULES[kind](_Words(spoken.notation))}" for kind in wanted]
+    words = _Words(spoken.notation, special)
+    rules = [f"{NAMES[kind]}: {_RULES[kind](words)}" for kind in wanted]
+    names = [NAMES[kind] for kind in wanted]
     body = _body(
         [NAMES[kind] for kind in wanted if kind not in ENDING],
         [NAMES[kind] for kind in wanted if kind in ENDING],
     )
     return "\n".join(
         (
-            '%llguidance {}\nstart: (THOUGHT | "Action: ") body',
-            *body,
+            "%llguidance {}",
+            'start: "Action: " body' if brief else 'start: (THOUGHT | "Action: ") body',
+            *([f"body: {' | '.join(names)}"] if brief else body),
             *rules,
             'keys: KEY (" " KEY)? (" " KEY)?',
             f"KEY: {_choice(_KEYS)}",
@@ -127,13 +138,22 @@ def _quote(text: str) -> str:
     return json.dumps(text)
 
 
+_PARTS = re.compile(r"(\{[xy]\}|<\|\w+\|>)")
+
+
 class _Words:
     """Right-hand sides of rules in one notation."""
 
-    def __init__(self, notation: Notation) -> None:
-        before, rest = notation.template.split("{x}")
-        between, after = rest.split("{y}")
-        numbers = f"{_quote(before)} NUMBER {_quote(between)} NUMBER {_quote(after)}"
+    def __init__(self, notation: Notation, special: bool) -> None:
+        parts = [part for part in _PARTS.split(notation.template) if part]
+        numbers = " ".join(
+            "NUMBER"
+            if part in ("{x}", "{y}")
+            else part
+            if special and part.startswith("<|")
+            else _quote(part)
+            for part in parts
+        )
         self.notation = notation
         self.values = {
             **dict.fromkeys(("start", "end"), numbers),

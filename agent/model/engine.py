@@ -5,6 +5,8 @@
   is not computed again.
 - With a pointing head, coordinates are not sampled: at the box token the head chooses a patch, and
   the digits are appended without a forward pass of their own. They are in range by construction.
+- With a grammar, only what it leaves open is sampled; what it forces goes into the forward pass of
+  the token before, at the beginning into that of the prompt.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from agent.model.constraint import Grammar
 from agent.model.decoder import Cache
 from agent.model.kimi_vl import Encoded, KimiVL
 from agent.model.tokenizer import Tokenizer
@@ -44,7 +47,7 @@ class Generation:
 
     Attributes:
         ids: tokens after the prompt, the stop token not included.
-        stopped: whether a stop token ended it (else the limit did).
+        stopped: whether it ended by itself (else the limit ended it, or made its ending short).
         confidence: probability mass around the chosen points, None when none was chosen.
         prompt_tokens: length of the prompt.
         cached_tokens: how many of them were not computed again.
@@ -97,6 +100,7 @@ class Engine:
         stop: Collection[int] = (),
         choose: Callable[[Tensor], int] | None = None,
         emit: Callable[[int], bool] | None = None,
+        grammar: Grammar | None = None,
     ) -> Generation:
         """Continue a prompt.
 
@@ -107,9 +111,12 @@ class Engine:
             stop: token ids that end the text.
             choose: logits (vocabulary,) -> token; None = the most likely one.
             emit: called with every token as it is written; whether to go on. It may raise.
+            grammar: what may be written, None = anything. Its end is a stop token. The answer is
+                whole, however small `max_tokens`, if the grammar's shortest answer fits.
 
         Raises:
             ContextError: the prompt alone fills the context.
+            ConstraintError: `choose` chose what the grammar forbids.
         """
         if not 0 < len(ids) < self.context:
             raise ContextError(
@@ -118,19 +125,19 @@ class Engine:
         began = time.perf_counter()
         encoded = [self._encode(picture) for picture in pictures]
         encoded_at = time.perf_counter()
-        cached, state = self._prefill(ids, pictures, encoded)
+        limit = min(max_tokens, self.context - len(ids))
+        writer = _Writer(self, pictures, encoded, limit, emit, grammar)
+        forced = writer.begin()
+        cached, state = self._prefill([*ids, *forced], pictures, encoded)
         prefilled_at = time.perf_counter()
-        writer = _Writer(self, pictures, encoded, emit)
-        writer.write(
-            state, min(max_tokens, self.context - len(ids)), frozenset(stop), choose or _likeliest
-        )
+        writer.write(state, frozenset(stop), choose or _likeliest)
         ended = time.perf_counter()
         return Generation(
             ids=tuple(writer.ids),
             stopped=writer.stopped,
             confidence=min(writer.masses, default=None),
             prompt_tokens=len(ids),
-            cached_tokens=cached,
+            cached_tokens=min(cached, len(ids)),
             encode_ms=(encoded_at - began) * 1e3,
             prefill_ms=(prefilled_at - encoded_at) * 1e3,
             decode_ms=(ended - prefilled_at) * 1e3,
@@ -190,44 +197,65 @@ class _Writer:
         engine: Engine,
         pictures: Sequence[Picture],
         encoded: Sequence[Encoded],
+        limit: int,
         emit: Callable[[int], bool] | None,
+        grammar: Grammar | None,
     ) -> None:
         self.engine = engine
         self.ids: list[int] = []
         self.masses: list[float] = []
-        self.stopped = False
+        self._ended = False
+        self._limit = limit
         self._emit = emit
         self._wanted = True
         self._screen = (pictures[-1], encoded[-1]) if pictures else None
         specials = engine.tokenizer.specials
-        pointing = engine.model.pointer is not None and BOX_START in specials
+        pointing = engine.model.pointer is not None and pictures and BOX_START in specials
         self._opening = specials[BOX_START] if pointing else None
+        self._end = frozenset[int]() if grammar is None else frozenset([grammar.end])
+        self._constraint = None if grammar is None else grammar.begin(self._opening)
 
-    def write(
-        self,
-        state: Tensor,
-        limit: int,
-        stop: frozenset[int],
-        choose: Callable[[Tensor], int],
-    ) -> None:
-        """Write until a stop token or the limit."""
-        while len(self.ids) < limit and self._wanted:
-            token = choose(self.engine.logits(state))
-            if token in stop:
-                self.stopped = True
+    @property
+    def stopped(self) -> bool:
+        """Whether the answer is what it would be without a limit."""
+        return self._ended and not (self._constraint is not None and self._constraint.hurried)
+
+    def begin(self) -> list[int]:
+        """Write what every answer begins with; it is for the caller to feed."""
+        return [] if self._constraint is None else self._take([])
+
+    def write(self, state: Tensor, stop: frozenset[int], choose: Callable[[Tensor], int]) -> None:
+        """Write from the state of the last token on, until a stop token or the limit."""
+        while self._goes_on():
+            if self.ids and self.ids[-1] == self._opening:
+                following = self._point(state)
+            else:
+                following = self._choose(self.engine.logits(state), choose)
+            if following[0] in stop | self._end:
+                self._ended = True
                 return
-            self._append([token])
-            state = self.engine.feed([token])
-            if token == self._opening and self._screen is not None:
-                digits = self._point(state)
-                self._append(digits)
-                state = self.engine.feed(digits)
+            run = self._take(following)
+            if self._goes_on():
+                state = self.engine.feed(run)
+                self.engine.remember(run)
 
-    def _append(self, tokens: list[int]) -> None:
-        self.ids += tokens
-        self.engine.remember(tokens)
+    def _goes_on(self) -> bool:
+        self._ended = self._constraint is not None and self._constraint.complete
+        return not self._ended and len(self.ids) < self._limit and self._wanted
+
+    def _choose(self, logits: Tensor, choose: Callable[[Tensor], int]) -> list[int]:
+        if self._constraint is None:
+            return [choose(logits)]
+        return self._constraint.next(logits, choose, self._limit - len(self.ids))
+
+    def _take(self, tokens: list[int]) -> list[int]:
+        """Write tokens and what the grammar forces after them; all that was written."""
+        room = self._limit - len(self.ids)
+        run = tokens[:room] if self._constraint is None else self._constraint.advance(tokens, room)
+        self.ids += run
         if self._emit is not None:
-            self._wanted = all(self._emit(token) for token in tokens)
+            self._wanted = all(self._emit(token) for token in run)
+        return run
 
     def _point(self, state: Tensor) -> list[int]:
         """Tokens of "(x,y)" and the closing box token, for where the pointing head looks."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from actions.dialects import ParseError, parse
 from agent.memory import messages
 from agent.model import chat as template
+from agent.model.constraint import ConstraintError, Grammar
 from agent.model.engine import ContextError, Engine, Generation, Picture
 from agent.model.tokenizer import Tokenizer
 from agent.policies.base import Decision, Observation, Policy, PolicyError, Timing, Usage
@@ -25,11 +26,20 @@ from vision.image import KIMI_VL, ImageConfig, ImageError, prepare, resized_size
 
 
 class EngineChat(ChatModel):
-    """A network with Kimi-VL's chat template."""
+    """A network with Kimi-VL's chat template.
 
-    def __init__(self, engine: Engine, image: ImageConfig = KIMI_VL) -> None:
+    Args:
+        engine: the network.
+        image: how its pictures are prepared.
+        grammar: what its answers are held to, None = nothing.
+    """
+
+    def __init__(
+        self, engine: Engine, image: ImageConfig = KIMI_VL, grammar: Grammar | None = None
+    ) -> None:
         self.engine = engine
         self.image = image
+        self.grammar = grammar
 
     @property
     def context_tokens(self) -> int:
@@ -57,7 +67,9 @@ class EngineChat(ChatModel):
             ids = template.chat_prompt(tokenizer, [_templated(m) for m in messages], visual)
             end = tokenizer.special(template.END)
             choose = sampler(temperature, seed)
-            made = self.engine.generate(ids, pictures, max_tokens, [end], choose, writer.take)
+            made = self.engine.generate(
+                ids, pictures, max_tokens, [end], choose, writer.take, self.grammar
+            )
         finish = Finish.STOP if made.stopped or writer.cut else Finish.LENGTH
         return Reply(writer.finish(), finish, usage_of(made), timing_of(made, began))
 
@@ -130,11 +142,13 @@ def sampler(temperature: float, seed: int | None) -> Callable[[Tensor], int] | N
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn what the engine and the preprocessing refuse into policy errors."""
+    """Turn what the engine, its grammar and the preprocessing refuse into policy errors."""
     try:
         yield
     except ContextError as error:
         raise PromptTooLong(str(error)) from error
+    except ConstraintError as error:
+        raise PolicyError(f"the answer cannot be held to its grammar: {error}") from error
     except ImageError as error:
         raise PolicyError(f"the screenshot cannot be read: {error}") from error
 

@@ -10,9 +10,12 @@ from pathlib import Path
 import torch
 
 from actions.dialects import ParseError, parse
+from actions.grammar import lark_grammar
+from actions.space import CallUser, Click, Drag, Finished, Hotkey, Scroll, Type, Wait
 from agent.model import checkpoint, preprocessor, prompt
 from agent.model.checkpoint import CheckpointError
 from agent.model.config import ConfigError, KimiVLConfig
+from agent.model.constraint import ConstraintError, Grammar
 from agent.model.engine import Engine, Generation, Picture
 from agent.model.tokenizer import Tokenizer, TokenizerError
 from agent.policies.base import Decision, Observation, Policy, PolicyError
@@ -27,8 +30,14 @@ LONGEST_INSTRUCTION = 2000
 """Characters; the embedded model was trained on instructions far shorter than this."""
 
 
+KINDS = (Click, Drag, Scroll, Type, Hotkey, Wait, Finished, CallUser)
+"""What the embedded model may do."""
+
+
 class EmbeddedPolicy(Policy):
     """The embedded model: screenshot, instruction and the latest effective answers -> one action.
+
+    What it writes is held to the grammar of `KINDS`, so it parses on any weights.
 
     Args:
         engine: a network with a pointing head.
@@ -38,6 +47,8 @@ class EmbeddedPolicy(Policy):
     def __init__(self, engine: Engine, directory: Path) -> None:
         self.engine = engine
         self._directory = directory
+        lark = lark_grammar(prompt.DIALECT, KINDS, brief=True, special=True)
+        self._grammar = Grammar(lark, engine.tokenizer, prompt.END)
 
     def decide(self, observation: Observation) -> Decision:
         """Look, point, write."""
@@ -74,7 +85,7 @@ class EmbeddedPolicy(Policy):
         ids += prompt.instruction_ids(tokenizer, instruction, done)
         picture = Picture(prepared, observation.frame.digest)
         limit = observation.max_tokens or 256
-        return self.engine.generate(ids, [picture], limit, [tokenizer.special(prompt.END)])
+        return self.engine.generate(ids, [picture], limit, grammar=self._grammar)
 
 
 def load_engine(directory: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Engine:
@@ -124,11 +135,11 @@ def local_policy(directory: Path | None = None, device: str = "cpu") -> Embedded
     """
     directory = directory or EMBEDDED
     engine = load_engine(directory, device, _dtype(directory))
-    if engine.model.pointer is not None:
-        return EmbeddedPolicy(engine, directory)
     try:
+        if engine.model.pointer is not None:
+            return EmbeddedPolicy(engine, directory)
         image = preprocessor.load(directory)
-    except preprocessor.PreprocessorError as error:
+    except (ConstraintError, TokenizerError, preprocessor.PreprocessorError) as error:
         raise PolicyError(str(error)) from error
     return ChatPolicy(EngineChat(engine, image), profile_named("kimi"), weights(directory))
 

@@ -55,10 +55,10 @@ def test_the_embedded_policy_decides_on_pixels(embedded: Path) -> None:
     assert isinstance(policy, EmbeddedPolicy)
     first = policy.decide(Observation("Click on OK", a_frame(left=-90)))
     assert first.map.screen == (-90, 0, 0, 60)
-    assert (first.step is None) != (first.error is None)
+    assert first.step is not None
     again = policy.decide(Observation("Click on OK", a_frame(left=-90)))
     assert again.text == first.text
-    assert again.usage.cached_tokens == again.usage.prompt_tokens - 1
+    assert again.usage.cached_tokens == again.usage.prompt_tokens
     assert again.timing.total_ms >= again.timing.decode_ms
 
 
