@@ -29,9 +29,8 @@ def segment_attention(q: Tensor, k: Tensor, v: Tensor, lengths: Sequence[int]) -
         heads_first = [x.reshape(shape).transpose(1, 2) for x in (q, k, v)]
         return _attend(*heads_first).transpose(1, 2).reshape(q.shape)
     parts = zip(*(x.split(list(lengths)) for x in (q, k, v)), strict=True)
-    return torch.cat(
-        [_attend(*(x.transpose(0, 1) for x in part)).transpose(0, 1) for part in parts]
-    )
+    heads_first_parts = ([x.unsqueeze(0).transpose(1, 2) for x in part] for part in parts)
+    return torch.cat([_attend(*part).transpose(1, 2).squeeze(0) for part in heads_first_parts])
 
 
 def segment_attention_masked(q: Tensor, k: Tensor, v: Tensor, lengths: Sequence[int]) -> Tensor:
@@ -43,10 +42,11 @@ def segment_attention_masked(q: Tensor, k: Tensor, v: Tensor, lengths: Sequence[
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """(..., heads, L, head_dim) -> the same shape."""
+    """(n, heads, L, head_dim) -> the same shape."""
     if q.requires_grad and q.device.type == "cpu":
         # The backward of the fused CPU kernel is slower than two matrix products at the few
         # hundred patches of a training screen (measured: docs/experiments.md).
         scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
         return scores.softmax(-1) @ v
-    return F.scaled_dot_product_attention(q, k, v)
+    # Strided over heads, or with three axes, the fused CPU kernel takes three times as long.
+    return F.scaled_dot_product_attention(q.contiguous(), k.contiguous(), v.contiguous())

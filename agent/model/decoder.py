@@ -187,8 +187,9 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float) 
     # The fused kernels take values as wide as keys; without them all scores lie in memory.
     padded = F.pad(v, (0, q.shape[-1] - v.shape[-1]))
     out = F.scaled_dot_product_attention(
-        q, k, padded, attn_mask=mask, is_causal=mask is None, scale=scale
-    )
+        q.contiguous(), k.contiguous(), padded.contiguous(),  # see vision.attention: faster
+        attn_mask=mask, is_causal=mask is None, scale=scale,
+    )  # fmt: skip
     return out[..., : v.shape[-1]]
 
 

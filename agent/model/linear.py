@@ -23,8 +23,12 @@ class Linear(nn.Linear):
             return F.linear(x, self.weight, self.bias)
         # The switch is global. It returns to its first value, not to the one found, so threads
         # that overlap here can slow each other down for a moment but never leave it off.
-        torch.backends.mkldnn.enabled = False
+        _use_onednn(False)
         try:
             return F.linear(x, self.weight, self.bias)
         finally:
-            torch.backends.mkldnn.enabled = _ONEDNN
+            _use_onednn(_ONEDNN)
+
+
+def _use_onednn(enabled: bool) -> None:
+    torch.backends.mkldnn.enabled = enabled  # type: ignore[assignment]  # typed as a descriptor
