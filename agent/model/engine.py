@@ -111,8 +111,8 @@ class Engine:
             stop: token ids that end the text.
             choose: logits (vocabulary,) -> token; None = the most likely one.
             emit: called with every token as it is written; whether to go on. It may raise.
-            grammar: what may be written, None = anything. Its end is a stop token. The answer is
-                whole, however small `max_tokens`, if the grammar's shortest answer fits.
+            grammar: what may be written, None = anything. Its end is a stop token. An answer under
+                it is whole wherever `max_tokens` leaves room for a short one.
 
         Raises:
             ContextError: the prompt alone fills the context.
@@ -218,7 +218,9 @@ class _Writer:
     @property
     def stopped(self) -> bool:
         """Whether the answer is what it would be without a limit."""
-        return self._ended and not (self._constraint is not None and self._constraint.hurried)
+        if self._constraint is not None and self._constraint.hurried:
+            return False
+        return self._ended or self._complete
 
     def begin(self) -> list[int]:
         """Write what every answer begins with; it is for the caller to feed."""
@@ -240,8 +242,11 @@ class _Writer:
                 self.engine.remember(run)
 
     def _goes_on(self) -> bool:
-        self._ended = self._constraint is not None and self._constraint.complete
-        return not self._ended and len(self.ids) < self._limit and self._wanted
+        return len(self.ids) < self._limit and self._wanted and not self._complete
+
+    @property
+    def _complete(self) -> bool:
+        return self._constraint is not None and self._constraint.complete
 
     def _choose(self, logits: Tensor, choose: Callable[[Tensor], int]) -> list[int]:
         if self._constraint is None:

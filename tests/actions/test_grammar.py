@@ -33,18 +33,19 @@ from tests.actions.action_strategies import ACTIONS
 from vision.geometry import Point
 
 END = 256
+BOXES = (b"<|box_start|>", b"<|box_end|>")
 LABEL = b"\nAction: "
 DIALECTS = ("uitars", "uitars-box")
 
 
 @dataclass(frozen=True)
 class Bytes:
-    """A tokenizer with one token per byte, and one for the end."""
+    """A tokenizer with one token per byte, one for the end and two for boxes."""
 
-    tokens: tuple[bytes, ...] = (*(bytes([byte]) for byte in range(256)), b"<end>")
+    tokens: tuple[bytes, ...] = (*(bytes([byte]) for byte in range(256)), b"<end>", *BOXES)
     eos_token_id: int = END
     bos_token_id: int | None = None
-    special_token_ids: tuple[int, ...] = (END,)
+    special_token_ids: tuple[int, ...] = (END, END + 1, END + 2)
 
     def __call__(self, text: bytes) -> list[int]:
         return list(text)
@@ -53,8 +54,9 @@ class Bytes:
 TOKENIZER = LLTokenizer(TokenizerWrapper(Bytes()))
 
 
-def matcher(dialect: str, kinds: Iterable[type[Action]]) -> LLMatcher:
-    found = LLMatcher(TOKENIZER, LLMatcher.grammar_from_lark(lark_grammar(dialect, kinds)))
+def matcher(dialect: str, kinds: Iterable[type[Action]], **options: bool) -> LLMatcher:
+    lark = lark_grammar(dialect, kinds, **options)
+    found = LLMatcher(TOKENIZER, LLMatcher.grammar_from_lark(lark))
     assert not found.is_error(), found.get_error()
     return found
 
@@ -180,6 +182,28 @@ def test_several_kinds_in_one_step() -> None:
     step = Step("", (Type("a'b\\", submit=True), Hotkey(("ctrl", "'", "\\")), Wait(2.0)))
     assert accepts(MATCHERS["uitars"], render(step))
     assert accepts(matcher("uitars-box", [Scroll]), "Action: scroll(direction='left')")
+
+
+def test_a_brief_step_is_one_action_without_a_thought() -> None:
+    state = matcher("uitars", [Click, Finished], brief=True)
+    assert accepts(state, "Action: click(start_box='(1,2)')")
+    assert accepts(state, "Action: finished()")
+    assert not accepts(state, "Action: click(start_box='(1,2)')\n\nfinished()")
+    assert not accepts(state, "Thought: a\nAction: finished()")
+
+
+@pytest.mark.parametrize("brief", [True, False])
+def test_box_tokens_may_be_special(brief: bool) -> None:
+    state = matcher("uitars-box", [Click, Type], brief=brief, special=True)
+    opening, closing = END + 1, END + 2
+    numbers, head = list(b"(1000,0)"), list(b"Action: click(start_box='")
+    tokens = [*head, opening, *numbers, closing, *b"')"]
+    state.reset()
+    assert state.consume_tokens(tokens)
+    assert state.is_accepting()
+    text = b"".join(Bytes().tokens[token] for token in tokens).decode()
+    assert not accepts(state, text), "their names are ordinary text, and no boxes"
+    assert accepts(state, "Action: type(content='<|box_start|>')")
 
 
 def test_no_grammar_without_kinds_or_for_other_dialects() -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from actions.codec import NAMES
 from actions.dialects import RenderError, parse
 from actions.grammar import lark_grammar
-from actions.space import Action, Click, Step, points
+from actions.space import Action, Click, Step, Type, points
 from agent.model.constraint import ConstraintError, Grammar
 from agent.model.engine import Engine, Generation
 from agent.model.kimi_vl import KimiVL
@@ -159,6 +159,14 @@ def test_an_answer_that_was_valid_is_left_alone(action: Action) -> None:
         made = follow(answer, grammar)
         assert [*made.ids, TOKENIZER.special(END)] == answer
         assert made.stopped
+
+
+@pytest.mark.parametrize("text", ["<|im_end|>", "<|box_start|>(1,1)<|box_end|>", "Action: wait()"])
+def test_the_name_of_a_special_token_can_be_typed(text: str) -> None:
+    answer = TOKENIZER.encode(f"Action: type(content='{text}')")
+    made = follow([*answer, TOKENIZER.special(END)], BRIEF)
+    assert list(made.ids) == answer
+    assert check(made) == Step("", (Type(text),))
 
 
 def test_a_click_takes_two_forward_passes() -> None:
