@@ -24,6 +24,7 @@ from actions.space import CallUser, Click
 from agent.environments.browser import BrowserError
 from agent.environments.display import DisplayError
 from agent.environments.miniwob import AREA, MiniWob, TaskError, task_page
+from agent.learning.oracles.page import script
 from agent.learning.samples import Glyphs, Question, Sample, write_shard
 from agent.signals import keyboard_interrupt, on_signals
 from vision.geometry import Box, Point
@@ -149,23 +150,40 @@ def harvest(tasks: Sequence[str], seeds: range, folder: Path) -> Iterator[Path]:
         TaskError: an unknown task.
         BrowserError: the browser died; what was written stays, and the next call goes on there.
     """
+    allow(tasks, seeds)
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        world: MiniWob | None = None  # no browser is started when nothing is missing
+        for path, task, part in shard_plan(tasks, seeds, folder):
+            if not path.exists():
+                world = world or held.enter_context(MiniWob())
+                _write(path, world, task, part)
+            yield path
+
+
+def allow(tasks: Sequence[str], seeds: range) -> None:
+    """Refuse what must not become training data.
+
+    Raises:
+        HarvestError: a held-out task or an evaluation seed.
+        TaskError: an unknown task.
+    """
     if forbidden := sorted(HELD_OUT.intersection(tasks)):
         raise HarvestError(f"expected tasks to train on, actually held out: {', '.join(forbidden)}")
     if seeds and seeds[-1] >= FIRST_EVALUATION_SEED:
         raise HarvestError(f"expected seeds < {FIRST_EVALUATION_SEED}, actually up to {seeds[-1]}")
     for task in tasks:
         task_page(task)
-    folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as held:
-        world: MiniWob | None = None  # no browser is started when nothing is missing
-        for task in tasks:
-            for first in seeds[::SHARD_SIZE]:
-                part = range(first, min(first + SHARD_SIZE, seeds.stop))
-                path = folder / f"{task}-{part.start:09d}-{len(part)}.npz"
-                if not path.exists():
-                    world = world or held.enter_context(MiniWob())
-                    _write(path, world, task, part)
-                yield path
+
+
+def shard_plan(
+    tasks: Sequence[str], seeds: range, folder: Path
+) -> Iterator[tuple[Path, str, range]]:
+    """The file, task and seeds of every shard."""
+    for task in tasks:
+        for first in seeds[::SHARD_SIZE]:
+            part = range(first, min(first + SHARD_SIZE, seeds.stop))
+            yield folder / f"{task}-{part.start:09d}-{len(part)}.npz", task, part
 
 
 def _write(path: Path, world: MiniWob, task: str, seeds: range) -> None:
@@ -181,18 +199,32 @@ def sample(world: MiniWob, seed: int) -> Sample:
         BrowserError: the browser died.
     """
     instruction = world.reset(seed)
-    frame = world.screen.grab()
+    labels = read_labels(world, seed)
+    own = [_hit(instruction, labels["target"])] if labels["target"] else []
+    return look(world, labels, own, Random(f"{world.task} {seed}"))
+
+
+def read_labels(world: MiniWob, seed: int) -> dict[str, Any]:
+    """What `labels.js` knows about the page that is shown.
+
+    Raises:
+        BrowserError: the browser died.
+    """
     arguments = [world.task, seed, AREA.right, AREA.bottom]
-    labels = world.inspect(lambda page: page.evaluate(_LABELS, arguments))
+    found: dict[str, Any] = world.inspect(lambda page: page.evaluate(_LABELS, arguments))
+    return found
+
+
+def look(world: MiniWob, labels: dict[str, Any], own: Sequence[Question], random: Random) -> Sample:
+    """The screen as it is, with the task's own questions first and then some others."""
     chars = "".join(char for char, _, _ in labels["glyphs"])
     centers = np.array([spot for _, *spot in labels["glyphs"]], np.float32).reshape(-1, 2)
-    random = Random(f"{world.task} {seed}")
-    return Sample(frame.pixels, _questions(instruction, labels, random), Glyphs(chars, centers))
+    questions = (*own, *_questions(labels, random))
+    return Sample(world.screen.grab().pixels, questions, Glyphs(chars, centers))
 
 
-def _questions(instruction: str, labels: dict[str, Any], random: Random) -> tuple[Question, ...]:
-    """The task's own question, when it has an oracle, and up to `MAX_EXTRA` others."""
-    own = [_hit(instruction, labels["target"])] if labels["target"] else []
+def _questions(labels: dict[str, Any], random: Random) -> tuple[Question, ...]:
+    """Up to `MAX_EXTRA` questions about what is on the screen."""
     extra = [
         *_about_elements(labels["elements"], random),
         *_about_textboxes(labels["elements"], random),
@@ -201,7 +233,7 @@ def _questions(instruction: str, labels: dict[str, Any], random: Random) -> tupl
     words = list(_about_words(labels["words"], random))
     some_words = random.sample(words, min(2, len(words)))
     chosen = [*extra[: MAX_EXTRA - 1 - len(some_words)], *some_words, _absent(labels, random)]
-    return (*own, *chosen)
+    return tuple(chosen)
 
 
 def _about_elements(elements: list[dict[str, Any]], random: Random) -> Iterator[Question]:
@@ -249,7 +281,7 @@ def _hit(instruction: str, box: list[float]) -> Question:
     return Question(instruction, Click(Point(*map(int, target.center))), target)
 
 
-_LABELS = Path(__file__).with_name("labels.js").read_text()
+_LABELS = script(Path(__file__).with_name("labels.js"))
 
 
 def main(

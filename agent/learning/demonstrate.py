@@ -1,0 +1,252 @@
+"""Demonstrations: oracles play MiniWoB++ episodes with real mouse and keyboard.
+
+Some actions are replaced by plausible wrong ones. They are performed, but what a state is labelled
+with is always the oracle's own action there, so the data shows how to get back on the way.
+
+    python -m agent.learning.demonstrate --tasks click-tab-2,enter-text --count 40 --out DIR
+    python -m agent.learning.demonstrate --check
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from actions.backends.base import BackendError
+from actions.backends.x11 import X11Backend
+from actions.executor import Executor
+from actions.receipt import Outcome
+from actions.settle import Patience
+from actions.space import Action
+from agent.environments.browser import BrowserError
+from agent.environments.display import DisplayError
+from agent.environments.miniwob import MiniWob, TaskError
+from agent.learning.evaluate import GEOMETRY, GEOMETRY_REWARD
+from agent.learning.harvest import SHARD_SIZE, HarvestError, allow, look, read_labels, shard_plan
+from agent.learning.mistakes import mistake
+from agent.learning.oracles.tasks import ORACLES, next_move
+from agent.learning.samples import Question, Sample, write_shard
+from agent.signals import keyboard_interrupt, on_signals
+from vision.geometry import Box
+
+NOISE = 0.12
+"""So many actions are mistakes."""
+
+MAX_STEPS = 40
+"""An episode that is not over by then is not learned from."""
+
+CHECKED = 3
+"""Seeds per task of `--check`."""
+
+_PATIENCE = Patience(still=0.03, quiet=0.06, reaction=0.2)
+"""Pages of this benchmark answer at once; waiting longer would only cost time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Demonstration:
+    """One episode.
+
+    Attributes:
+        samples: its states, each with the oracle's action as its first question.
+        solved: whether the page paid the full reward.
+        instructive: whether to learn from it. Every label is the oracle's, so an episode that a
+            mistake ended teaches too; one that the oracle itself did not finish shows that the
+            oracle was wrong somewhere, or that a mistake could not be made good.
+    """
+
+    samples: tuple[Sample, ...]
+    solved: bool
+    instructive: bool
+
+
+class Demonstrator:
+    """Plays episodes in a world; usable inside a `with` block.
+
+    Args:
+        world: entered and left by the caller.
+        noise: which part of the actions are mistakes, 0..1.
+
+    Raises:
+        BackendError: on entering, when the display is gone.
+    """
+
+    def __init__(self, world: MiniWob, noise: float = NOISE) -> None:
+        self._world = world
+        self._noise = noise
+        self._held = ExitStack()
+
+    def __enter__(self) -> Demonstrator:
+        backend = self._held.enter_context(X11Backend(self._world.display.name))
+        self._executor = Executor(backend, self._world.screen, _PATIENCE, fail_safe=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def play(self, task: str, seed: int) -> Demonstration:
+        """One episode of a task that has an oracle.
+
+        Raises:
+            BrowserError: the browser has died.
+        """
+        world, random = self._world, Random(f"demonstration {task} {seed}")
+        world.task = task
+        instruction = world.reset(seed)
+        samples: list[Sample] = []
+        done: list[Action] = []
+        wrong = False
+        while len(samples) < MAX_STEPS and not world.reward().done:
+            move = next_move(world, instruction, seed)
+            if move is None:
+                return Demonstration(tuple(samples), solved=False, instructive=False)
+            labels = read_labels(world, seed)
+            question = Question(instruction, move.action, move.box, tuple(done))
+            sample = look(world, labels, [question], random)
+            if next_move(world, instruction, seed) != move:
+                continue  # the page changed meanwhile: the label is not this picture's
+            samples.append(sample)
+            wrong = random.random() < self._noise
+            others = [Box(*element["box"]) for element in labels["elements"]]
+            action = mistake(move, others, random) if wrong else move.action
+            if self._executor.perform(action).outcome is Outcome.CONFIRMED:
+                done.append(action)
+        solved = _solved(world)
+        return Demonstration(tuple(samples), solved, solved or (wrong and world.reward().done))
+
+
+def _solved(world: MiniWob) -> bool:
+    wanted = GEOMETRY_REWARD if world.task in GEOMETRY else 1
+    verdict = world.reward()
+    return verdict.done and verdict.raw >= wanted
+
+
+def demonstrate(
+    tasks: Sequence[str], seeds: range, folder: Path, noise: float = NOISE
+) -> Iterator[Path]:
+    """Write one shard per `SHARD_SIZE` seeds of each task; shards that exist are kept.
+
+    Args:
+        tasks: names of tasks that have an oracle, none of them held out.
+        seeds: consecutive training seeds.
+        folder: where the shards go; it is made when missing.
+        noise: which part of the actions are mistakes, 0..1.
+
+    Yields:
+        The path of each shard, old or new.
+
+    Raises:
+        HarvestError: a held-out task, an evaluation seed, a task without an oracle, or one that
+            its oracle never solved.
+        TaskError: an unknown task.
+        BrowserError: the browser died; what was written stays, and the next call goes on there.
+    """
+    allow(tasks, seeds)
+    if missing := sorted(set(tasks) - ORACLES.keys()):
+        raise HarvestError(f"expected tasks with an oracle, actually: {', '.join(missing)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        player: Demonstrator | None = None  # no browser is started when nothing is missing
+        for path, task, part in shard_plan(tasks, seeds, folder):
+            if not path.exists():
+                player = player or _start(held, noise)
+                _write(path, player, task, part)
+            yield path
+
+
+def _start(held: ExitStack, noise: float) -> Demonstrator:
+    world = held.enter_context(MiniWob())
+    return held.enter_context(Demonstrator(world, noise))
+
+
+def _write(path: Path, player: Demonstrator, task: str, seeds: range) -> None:
+    episodes = (player.play(task, seed) for seed in seeds)
+    samples = [sample for one in episodes if one.instructive for sample in one.samples]
+    if not samples:
+        raise HarvestError(f"{task}: its oracle solved none of {seeds}; run with --check")
+    write_shard(path, samples)
+
+
+@dataclass(frozen=True)
+class Check:
+    """How an oracle does without mistakes.
+
+    Attributes:
+        task: its task.
+        episodes: how many were played.
+        solved: how many of them with full reward.
+        steps: mean actions per episode.
+        seconds: mean per episode.
+    """
+
+    task: str
+    episodes: int
+    solved: int
+    steps: float
+    seconds: float
+
+
+def check(tasks: Iterable[str], seeds: range) -> Iterator[Check]:
+    """Play episodes without mistakes.
+
+    Raises:
+        BrowserError: the browser died.
+    """
+    with MiniWob() as world, Demonstrator(world, noise=0) as player:
+        for task in tasks:
+            begun = time.perf_counter()
+            episodes = [player.play(task, seed) for seed in seeds]
+            spent = time.perf_counter() - begun
+            count = len(episodes)
+            steps = sum(len(episode.samples) for episode in episodes) / count
+            solved = sum(episode.solved for episode in episodes)
+            yield Check(task, count, solved, steps, spent / count)
+
+
+def _print_checks(checks: Iterable[Check]) -> bool:
+    """Show a table; whether every oracle solved everything."""
+    table = Table("task", "solved", "steps", "seconds", title="Oracles without mistakes")
+    perfect = True
+    for row in checks:
+        perfect = perfect and row.solved == row.episodes
+        solved = f"{row.solved}/{row.episodes}"
+        table.add_row(row.task, solved, f"{row.steps:.1f}", f"{row.seconds:.2f}")
+    Console().print(table)
+    return perfect
+
+
+def main(
+    tasks: Annotated[
+        str, typer.Option(help="Names, separated by commas; all oracles' at first.")
+    ] = "",
+    out: Annotated[Path, typer.Option(help="Folder for the shards.")] = Path("demonstrations"),
+    first_seed: Annotated[int, typer.Option(min=0)] = 0,
+    count: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 40,
+    noise: Annotated[float, typer.Option(min=0, max=1, help="Part of mistakes.")] = NOISE,
+    check_only: Annotated[bool, typer.Option("--check", help="Only print what is solved.")] = False,
+) -> None:
+    """Demonstrate MiniWoB++ tasks."""
+    names = tasks.split(",") if tasks else sorted(ORACLES)
+    try:
+        with on_signals(keyboard_interrupt):
+            if check_only:
+                perfect = _print_checks(check(names, range(first_seed, first_seed + CHECKED)))
+                raise typer.Exit(0 if perfect else 1)
+            shards = demonstrate(names, range(first_seed, first_seed + count), out, noise)
+            for _ in track(shards, "Shards", total=len(names) * -(-count // SHARD_SIZE)):
+                pass
+    except (HarvestError, TaskError, DisplayError, BrowserError, BackendError) as error:
+        raise SystemExit(f"demonstrate: {error}") from error
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,218 @@
+"""Tasks of typing: what the instruction says, or what must be read or computed first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from actions.space import Direction, Hotkey, Type
+from agent.learning.oracles.page import Lost, Move, View, click, fill, middle, reached, scroll
+from vision.geometry import Box
+
+_SUBMIT = "#subbtn"
+
+
+def _fields(view: View, wanted: dict[str, str], submit: str = _SUBMIT) -> Move:
+    """Fill the fields (selector -> text) in order, then submit."""
+    for selector, text in wanted.items():
+        if move := fill(view.one(selector), text):
+            return move
+    return click(view.one(submit))
+
+
+def quoted_text(view: View) -> Move:
+    """Type what is in quotation marks, perhaps in other letters."""
+    text = view.quoted()[0]
+    if "upper case" in view.instruction:
+        text = text.upper()
+    elif "lower case" in view.instruction:
+        text = text.lower()
+    return _fields(view, {"#tt": text})
+
+
+def password(view: View) -> Move:
+    """The same password twice."""
+    text = view.quoted()[0]
+    return _fields(view, {"#password": text, "#verify": text})
+
+
+def login(view: View) -> Move:
+    """Log in; a popup may come in between."""
+    if view.all("#popup"):
+        return click(view.one("#popup-cancel"))
+    user, secret = view.quoted()
+    return _fields(view, {"#username": user, "#password": secret})
+
+
+def slanted_text(view: View) -> Move:
+    """Type characters that are drawn aslant."""
+    return _fields(view, {"#tt": "".join(span.text for span in view.all("#captcha span"))})
+
+
+def arithmetic(view: View) -> Move:
+    """Two digits and an operator."""
+    left, sign, right = view.one("#math-problem").text.split()[:3]
+    a, b = int(left), int(right)
+    return _fields(view, {"#math-answer": str({"+": a + b, "-": a - b, "x": a * b}[sign])})
+
+
+def algebra(view: View) -> Move:
+    """Solve for x."""
+    left, sign, right, _, result = view.one("#math-problem").text.split()
+    total = int(result)
+    if sign == "+":
+        x = total - int(right if left == "x" else left)
+    else:
+        x = total + int(right) if left == "x" else int(left) - total
+    return _fields(view, {"#math-answer": str(x)})
+
+
+def blocks(view: View) -> Move:
+    """Count blocks."""
+    return _fields(view, {"#math-answer": str(len(view.all(".addition-block")))})
+
+
+def nth_word(view: View) -> Move:
+    """Type one word of a paragraph."""
+    number = int(view.match(r"Find the (\d+)")[1])
+    word = view.one("#area p").text.split()[number - 1]
+    return _fields(view, {"#answer-input": re.sub(r"[^a-zA-Z]", "", word)})
+
+
+def last_word(view: View) -> Move:
+    """Scroll down, type the last word."""
+    area = view.one("#text-area")
+    word = re.sub(r"[^a-zA-Z0-9]", "", area.value.split()[-1])
+    answer = view.one("#answer-input")
+    if answer.value != word and not _scrolled(view, Direction.DOWN):
+        return scroll(reached(area), Direction.DOWN)
+    return _fields(view, {"#answer-input": word})
+
+
+def _scrolled(view: View, direction: Direction) -> bool:
+    """Whether the text area shows its end in that direction."""
+    top, most = view.read(
+        "(a => [a.scrollTop, a.scrollHeight - a.clientHeight])"
+        "(document.querySelector('#text-area'))"
+    )
+    return bool(top >= most - 5 if direction is Direction.DOWN else top <= 5)
+
+
+def scrolled_text(view: View) -> Move:
+    """Scroll a text to its top or bottom, submit."""
+    direction = Direction.DOWN if "bottom" in view.instruction else Direction.UP
+    if _scrolled(view, direction):
+        return click(view.one(_SUBMIT))
+    return scroll(reached(view.one("#text-area")), direction)
+
+
+def agreement(view: View) -> Move:
+    """Scroll through a text, sign it, press a button."""
+    if not view.quoted():
+        return click(view.one("#cancel"))
+    name, button = view.quoted()
+    field = view.one("#name")
+    if field.disabled:
+        return scroll(reached(view.one("#text-area")), Direction.DOWN)
+    return fill(field, name) or click(view.one(f"#{button.lower()}"))
+
+
+def table(view: View) -> Move:
+    """Type the value of one row."""
+    key = view.match(r"value of (.*) into")[1]
+    return _fields(view, {"#tt": _rows(view)[key]})
+
+
+def two_rows(view: View) -> Move:
+    """Type the values of two rows."""
+    keys = [label.text.removesuffix(":") for label in view.all("#ll1, #ll2")]
+    return _fields(view, {f"#tt{n}": _rows(view)[key] for n, key in enumerate(keys, 1)})
+
+
+def _rows(view: View) -> dict[str, str]:
+    cells = [cell.text for cell in view.all("#tab td")]
+    return dict(zip(cells[::2], cells[1::2], strict=True))
+
+
+def movie_search(view: View) -> Move:
+    """Three fields in one of five layouts."""
+    said = view.match(r"Search for (.*) movies directed by (.*) from year (\d+)")
+    wanted = {"Genre": said[1], "Director": said[2], "Year": said[3], "Date": said[3]}
+    rows = view.all("#area p, #area .row, #area tr, #area .field, #area .ui-entry")
+    for row, field in zip(rows, view.all("#area input"), strict=True):
+        text = next(text for label, text in wanted.items() if label in row.text)
+        if move := fill(field, text):
+            return move
+    return click(view.one("#area button, #area .final, #area .ui-submit"))
+
+
+def clock(view: View) -> Move:
+    """Type a time into its segments, from the first one on."""
+    said = view.match(r"Enter (\d+):(\d+)\s*([AP])M")
+    hour, minute = int(said[1]), int(said[2])
+    field = view.one("#tt")
+    if field.value == f"{hour % 12 + 12 * (said[3] == 'P'):02}:{minute:02}":
+        return click(view.one(_SUBMIT))
+    box = reached(field)
+    hours = Box(box.left + 3, box.top + 2, box.left + 14, box.bottom - 2)
+    return Move(Type(f"{hour:02}{minute:02}{said[3]}M", point=middle(hours)), hours)
+
+
+_AFTER_LOWER = {4: 2, 7: 5, 2: 0}
+_AFTER_HIGHER = {4: 7, 7: 8, 5: 6, 2: 3}
+
+
+def guess(view: View) -> Move:
+    """Halve what is left; the page only says how the last guess was wrong."""
+    number = 4
+    for selector, following, step in (
+        ("#lower:not(.hide) span", _AFTER_LOWER, -1),
+        ("#higher:not(.hide) span", _AFTER_HIGHER, 1),
+    ):
+        for told in view.all(selector):
+            last = int(told.text) if re.fullmatch(r"-?\d+", told.text) else 4
+            number = min(max(following.get(last, last + step), 0), 9)
+    return _fields(view, {"#tt": str(number)})
+
+
+def terminal(view: View) -> Move:
+    """List the files, delete one."""
+    screen = reached(view.one("#terminal"))
+    if view.one("#active-input").text:
+        return Move(Hotkey(("enter",)))
+    point = None if view.one("#terminal-target").focused else middle(screen)
+    files = [str(name) for name in view.read("currentFiles")]
+    listed = any(set(files) <= set(line.text.split()) for line in view.all(".output"))
+    text = f"rm {_to_delete(view, files)}" if listed else "ls"
+    return Move(Type(text, submit=True, point=point), screen if point else None)
+
+
+def _to_delete(view: View, files: list[str]) -> str:
+    said = re.search(r"extension (\.\S+)", view.instruction)
+    fitting = [name for name in files if (name.endswith(said[1]) if said else "." not in name)]
+    if not fitting:
+        raise Lost("expected a file to delete")
+    return fitting[0]
+
+
+ORACLES: dict[str, Callable[[View], Move]] = {
+    "enter-password": password,
+    "enter-text": quoted_text,
+    "enter-text-2": quoted_text,
+    "enter-text-dynamic": quoted_text,
+    "enter-time": clock,
+    "find-word": nth_word,
+    "guess-number": guess,
+    "login-user-popup": login,
+    "multi-layouts": movie_search,
+    "read-table": table,
+    "read-table-2": two_rows,
+    "scroll-text": last_word,
+    "scroll-text-2": scrolled_text,
+    "sign-agreement": agreement,
+    "simple-algebra": algebra,
+    "simple-arithmetic": arithmetic,
+    "terminal": terminal,
+    "text-transform": slanted_text,
+    "visual-addition": blocks,
+}

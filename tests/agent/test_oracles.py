@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actions.space import Action, Click, Drag, Hotkey, Scroll, Type, points
+from agent.environments.miniwob import AREA, MiniWob, tasks
+from agent.learning.demonstrate import Demonstrator, demonstrate
+from agent.learning.harvest import FIRST_EVALUATION_SEED, HELD_OUT, HarvestError
+from agent.learning.mistakes import mistake
+from agent.learning.oracles.page import Move
+from agent.learning.oracles.tasks import ORACLES, next_move
+from agent.learning.samples import read_shard
+from vision.geometry import Box, Point
+
+REPRESENTATIVE = (
+    "bisect-angle",
+    "click-checkboxes",
+    "click-collapsible-2-nodelay",
+    "click-menu",
+    "click-tab-2",
+    "drag-box",
+    "email-inbox",
+    "enter-password",
+    "highlight-text",
+    "read-table",
+    "use-slider",
+    "visual-addition",
+)
+"""One of each kind; `python -m agent.learning.demonstrate --check` plays them all."""
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[MiniWob]:
+    with MiniWob() as shared:
+        yield shared
+
+
+@pytest.mark.parametrize("task", REPRESENTATIVE)
+def test_an_oracle_solves_its_task(world: MiniWob, task: str) -> None:
+    with Demonstrator(world, noise=0) as player:
+        for seed in range(3):
+            shown = player.play(task, seed)
+            assert shown.solved, f"seed {seed}"
+            assert len(shown.samples) <= 15
+
+
+def test_an_oracle_finds_back_after_mistakes(world: MiniWob) -> None:
+    with Demonstrator(world, noise=0.4) as player:
+        shown = [player.play("enter-text", seed) for seed in range(4)]
+    asked = [sample.questions[0] for one in shown for sample in one.samples]
+    assert sum(one.instructive for one in shown) >= 2
+    assert any(question.action == Hotkey(("ctrl", "a")) for question in asked)
+    assert any(question.done for question in asked)
+
+
+def test_every_label_lies_on_the_screen(world: MiniWob) -> None:
+    with Demonstrator(world, noise=0.2) as player:
+        shown = player.play("social-media-all", 1)
+    for sample in shown.samples:
+        own = sample.questions[0]
+        assert own.box is not None
+        assert own.box.contains(points(own.action)[0])
+        assert AREA.contains(points(own.action)[0])
+
+
+def test_a_state_that_cannot_be_solved_has_no_move(world: MiniWob) -> None:
+    world.task = "click-button-sequence"
+    instruction = world.reset(0)
+    world.inspect(lambda page: page.evaluate("buttonsPushed.push('subbtn2')"))
+    assert next_move(world, instruction, 0) is None
+
+
+def test_shards_hold_what_was_asked_and_are_kept(tmp_path: Path) -> None:
+    (path,) = demonstrate(["click-option"], range(2), tmp_path, noise=0)
+    written = path.stat().st_mtime_ns
+    first, second = (sample.questions[0] for sample in read_shard(path)[:2])
+    assert isinstance(first.action, Click)
+    assert first.instruction == second.instruction
+    assert [*demonstrate(["click-option"], range(2), tmp_path)] == [path]
+    assert path.stat().st_mtime_ns == written
+
+
+def test_held_out_tasks_have_no_oracle() -> None:
+    assert not HELD_OUT & ORACLES.keys()
+    assert ORACLES.keys() <= set(tasks())
+
+
+def test_what_must_not_become_data_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(HarvestError, match="click-color"):
+        next(demonstrate(["click-color"], range(1), tmp_path))
+    with pytest.raises(HarvestError, match="seeds < 1000000000"):
+        next(demonstrate(["click-test"], range(FIRST_EVALUATION_SEED, 1 << 30), tmp_path))
+    with pytest.raises(HarvestError, match="with an oracle, actually: hot-cold"):
+        next(demonstrate(["hot-cold"], range(1), tmp_path))
+
+
+places = st.builds(Point, st.integers(0, 159), st.integers(0, 209))
+moves = st.one_of(
+    st.builds(Click, places),
+    st.builds(Drag, places, places),
+    st.builds(Type, st.text("abc xyz", min_size=1), st.just(False), places),
+    st.builds(Scroll, st.sampled_from(["up", "down"]), places),
+    st.just(Hotkey(("left",))),
+)
+
+
+@given(moves, st.integers())
+def test_a_mistake_can_be_made(action: Action, seed: int) -> None:
+    box = next((Box(p.x, p.y, p.x + 1, p.y + 1) for p in points(action)), None)
+    wrong = mistake(Move(action, box), [Box(10, 60, 50, 80)], Random(seed))
+    assert all(AREA.contains(point) for point in points(wrong))
+    assert not isinstance(wrong, Type) or wrong.text
