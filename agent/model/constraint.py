@@ -79,7 +79,7 @@ class Constraint:
         self.hurried = False
         self._grammar = grammar
         self._matcher = matcher
-        self._opening = opening
+        self._opening = -1 if opening is None else opening  # no token is -1
         self._bits = allocate_token_bitmask(1, grammar.tokenizer.vocab_size)
 
     @property

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -21,14 +23,16 @@ from agent.model.engine import Engine, Generation
 from agent.model.kimi_vl import KimiVL
 from agent.model.prompt import BOX_START, DIALECT, END, answer_ids, embedded_tokenizer
 from agent.model.tokenizer import TiktokenTokenizer, Tokenizer
+from agent.policies.base import Observation, Turn
 from agent.policies.chat import Finish, Message, Role
 from agent.policies.engine_chat import EngineChat, sampler
-from agent.policies.local import KINDS
+from agent.policies.local import KINDS, EmbeddedPolicy
 from tests.actions.action_strategies import BY_CLASS
 from tests.actions.test_grammar import plain
 from tests.agent.test_engine import picture, prompt_for
 from tests.agent.tiny import tiny_config, tiny_model
-from vision.geometry import THOUSAND
+from vision.frame import Frame
+from vision.geometry import THOUSAND, Box
 
 TOKENIZER = embedded_tokenizer()
 BRIEF = Grammar(lark_grammar(DIALECT, KINDS, brief=True, special=True), TOKENIZER, END)
@@ -212,6 +216,31 @@ def test_an_answer_that_cannot_fit_is_told_from_a_whole_one() -> None:
     )
     assert TOKENIZER.decode(made.ids) == "Action: "
     assert not made.stopped
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 10**6), words=HOSTILE, said=HOSTILE, room=st.integers(2, 300))
+def test_every_decision_of_the_embedded_policy_is_an_action(
+    seed: int, words: str, said: str, room: int
+) -> None:
+    policy = EmbeddedPolicy(Engine(tiny_model(seed), TOKENIZER), Path())
+    pixels = np.random.default_rng(seed).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    frame = Frame(pixels, Box(-90, 0, 0, 60))
+    decision = policy.decide(Observation(words, frame, (Turn(None, said),), room))
+    assert decision.step is not None, decision
+    for action in decision.step.actions:
+        for point in points(action):
+            shown = decision.map.to_screen(point)
+            assert -90 <= shown.x < 0
+            assert 0 <= shown.y < 60
+
+
+def test_an_answer_without_room_is_an_error_for_the_model_to_read() -> None:
+    policy = EmbeddedPolicy(Engine(tiny_model(), TOKENIZER), Path())
+    frame = Frame(np.zeros((60, 90, 3), np.uint8), Box(0, 0, 90, 60))
+    decision = policy.decide(Observation("x", frame, max_tokens=1))
+    assert decision.step is None
+    assert decision.error is not None
 
 
 def test_special_tokens_are_written_only_where_they_belong() -> None:
