@@ -16,6 +16,9 @@ _SIDES = {"left": Point(-1, 0), "right": Point(1, 0), "up": Point(0, -1), "down"
 _FAR = 20
 """Pixels of a drag that only has to be seen."""
 
+_LATE = 10
+"""Pixels beyond the middle of a tile."""
+
 
 def small_into_large(view: View) -> Move:
     """The small box into the large one."""
@@ -35,10 +38,15 @@ def in_grid(view: View) -> Move:
         side = _SIDES[step[1]]
         target = index + int(side.x) + 3 * int(side.y)
     else:
-        row = next((row for row, word in enumerate(("top", "center", "bottom")) if word in where))
+        row = 0 if "top" in where else 2 if "bottom" in where else 1
         column = 0 if "left" in where else 2 if "right" in where else 1
         target = 3 * row + column
-    return drag(reached(tiles[index]), tiles[target].rect.center)
+    here, there = tiles[index].rect.center, tiles[target].rect.center
+    # Tiles make room late for one that comes from the right or from below.
+    beyond = Point(
+        *(end - _LATE * (end < start - 1) for start, end in zip(here, there, strict=True))
+    )
+    return drag(reached(tiles[index]), beyond)
 
 
 def sorted_numbers(view: View) -> Move:
