@@ -72,12 +72,12 @@ def check(made: Generation, tokenizer: Tokenizer = TOKENIZER) -> Step:
 
 @pytest.mark.parametrize("grammar", [BRIEF, WHOLE], ids=["brief", "whole"])
 @pytest.mark.parametrize("pointing", [True, False], ids=["pointing", "digits"])
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 10**6),
     instruction=HOSTILE,
     temperature=st.sampled_from([0.0, 1.0, 30.0]),
-    limit=st.integers(2, 160),
+    limit=st.integers(2, 40) | st.integers(126, 140),
 )
 def test_every_answer_parses_on_any_weights(
     grammar: Grammar, pointing: bool, seed: int, instruction: str, temperature: float, limit: int
@@ -317,8 +317,8 @@ CHAT_TOKENS = {
 }
 
 
-@settings(max_examples=25)
-@given(seed=st.integers(0, 10**6), words=HOSTILE, limit=st.integers(20, 200))
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10**6), words=HOSTILE, limit=st.integers(20, 40) | st.integers(126, 140))
 def test_a_chat_is_held_to_its_grammar(seed: int, words: str, limit: int) -> None:
     tokenizer = byte_pairs()
     config = tiny_config(pointing=False, stem=False)
