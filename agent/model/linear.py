@@ -13,7 +13,7 @@ class Linear(nn.Linear):
     """`nn.Linear`, except that a single bf16 row on a CPU goes past oneDNN.
 
     Decoding multiplies one row at a time, so memory is its limit. There PyTorch's own kernel was
-    measured at twice oneDNN's speed, with the same rounding (docs/benchmarks/model.md).
+    measured at twice the speed of oneDNN, with the same rounding (benchmarks/model_limits.md).
     """
 
     def forward(self, x: Tensor) -> Tensor:

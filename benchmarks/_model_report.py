@@ -1,0 +1,170 @@
+"""The Markdown page and the picture of the model benchmark."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+from _model_agent import EpisodeStep
+from _model_cases import Row
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+
+LIMITS = Path(__file__).with_name("model_limits.md")
+"""What stands in the way of each missed target; written by hand, checked against the profile."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that was measured.
+
+    Attributes:
+        rows: timed cases.
+        peaks: case -> contender -> MB beside the weights.
+        cache_bytes: per token and layer, ours and theirs.
+        decode_mb: weights that one decoded token reads.
+        bandwidth: GB/s of reading memory.
+        episode: steps 2 and 100.
+        embedded: screen size -> milliseconds to an action; empty = not measured.
+        machine: processor, threads, versions.
+        layers: how many of the 27.
+    """
+
+    rows: list[Row]
+    peaks: dict[str, dict[str, float]]
+    cache_bytes: tuple[float, float]
+    decode_mb: float
+    bandwidth: float
+    episode: list[EpisodeStep]
+    embedded: dict[str, float]
+    machine: str
+    layers: int
+
+
+def write(findings: Findings, folder: Path) -> None:
+    """`model.md` and `model.png` in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _picture(findings, folder / "model.png")
+    parts = (_head, _times, _memory, _episode, _embedded, _limits)
+    (folder / "model.md").write_text("\n".join(part(findings) for part in parts))
+
+
+def _head(found: Findings) -> str:
+    clock = "processor time" if " 1 thread(s)" in found.machine else "wall time"
+    return f"""# Model benchmark
+
+`python benchmarks/model.py` wrote this page. {found.machine}.
+Real Kimi-VL layer shapes, {found.layers} of 27 layers (the first one dense, as published), a
+vocabulary of 1024, the same random weights for all; both run in turns in one process. Times are
+medians of {clock}; "error" is the relative L2 error between the two outputs of the same runs
+(bf16 rounds to 0.004). "Theirs" names transformers' fastest experts implementation for the case.
+
+![Ratios](model.png)
+"""
+
+
+def _times(found: Findings) -> str:
+    lines = [
+        _table(row.name, f"{row.ours_ms:.1f}", f"{row.theirs_ms:.1f}", row.against,
+               f"{row.ratio:.1f}x", _goal(row), f"{row.error:.1e}")
+        for row in found.rows
+    ]  # fmt: skip
+    floor = found.decode_mb / found.bandwidth
+    decode = next(row for row in found.rows if row.name.startswith("decode"))
+    heads = ("case", "ours ms", "theirs ms", "theirs", "ratio", "target", "error")
+    return "\n".join([
+        "## Time", "", _table(*heads), _rule(len(heads)), *lines, "",
+        f"One decoded token reads {found.decode_mb:.0f} MB of weights; at the measured "
+        f"{found.bandwidth:.1f} GB/s that alone is {floor:.1f} ms, {floor / decode.ours_ms:.0%} of "
+        "ours at context 1024.",
+        *(
+            f"Per encoder layer against {row.against}: {row.ours_ms / found.layers:.0f} ms, "
+            f"theirs {row.theirs_ms / found.layers:.0f} ms."
+            for row in found.rows if row.name.startswith("encoder")
+        ), "",
+    ])  # fmt: skip
+
+
+def _goal(row: Row) -> str:
+    if row.target is None:
+        return "–"
+    return f">= {row.target:g}x, {'met' if row.ratio >= row.target else 'missed'}"
+
+
+def _memory(found: Findings) -> str:
+    heads = ("case", "ours MB", "transformers MB", "open_moonvit MB", "theirs / ours")
+    lines = []
+    for case, peak in found.peaks.items():
+        third = f"{peak['open_moonvit']:.0f}" if "open_moonvit" in peak else "–"
+        ratio = f"{peak['transformers'] / peak['ours']:.1f}x"
+        row = (case, f"{peak['ours']:.0f}", f"{peak['transformers']:.0f}", third, ratio)
+        lines.append(_table(*row))
+    ours, theirs = found.cache_bytes
+    return "\n".join([
+        "## Peak memory beside the weights", "", _table(*heads), _rule(len(heads)), *lines, "",
+        f"History per token and layer: ours {ours:.0f} bytes ({ours / 2:.0f} bf16 values), "
+        f"transformers {theirs:.0f} bytes.", "",
+    ])  # fmt: skip
+
+
+def _episode(found: Findings) -> str:
+    heads = ("step", "prompt tokens", "computed", "prefill ms", "without reuse ms", "same answer")
+    lines = [
+        _table(str(s.step), str(s.prompt), str(s.computed), f"{s.reuse_ms:.1f}",
+               f"{s.fresh_ms:.1f}", "yes" if s.same else "NO")
+        for s in found.episode
+    ]  # fmt: skip
+    first, last = found.episode
+    return "\n".join([
+        "## An episode whose prompt grows", "",
+        "A small fp32 network (512 wide, 3 layers) in the engine; every step adds one turn of "
+        "text. \"Without reuse\" computes the whole prompt, as `generate` of transformers does. "
+        "Wall time.", "",
+        _table(*heads), _rule(len(heads)), *lines, "",
+        f"Step {last.step} / step {first.step}: tokens {last.computed / first.computed:.2f}, time "
+        f"{last.reuse_ms / first.reuse_ms:.2f} (target: at most 1.1); without reuse "
+        f"{last.fresh_ms / first.fresh_ms:.0f}.", "",
+    ])  # fmt: skip
+
+
+def _embedded(found: Findings) -> str:
+    if not found.embedded:
+        return "## Embedded model\n\nNot measured: no checkpoint in agent/model/embedded.\n"
+    lines = [_table(size, f"{ms:.0f}") for size, ms in found.embedded.items()]
+    return "\n".join([
+        "## Embedded model", "", "A new screen to its parsed action, fp32, p50 of wall time "
+        "(target at 640x480: 250 ms).", "",
+        _table("screen", "ms"), _rule(2), *lines, "",
+    ])  # fmt: skip
+
+
+def _limits(found: Findings) -> str:
+    return LIMITS.read_text()
+
+
+def _table(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _rule(columns: int) -> str:
+    return "|" + "---|" * columns
+
+
+def _picture(found: Findings, path: Path) -> None:
+    rows = found.rows[::-1]
+    figure, axes = plt.subplots(figsize=(9, 0.5 * len(rows) + 1.4), layout="constrained")
+    bars = axes.barh(range(len(rows)), [row.ratio for row in rows], color="#3465a4", height=0.6)
+    axes.bar_label(bars, [f" {row.ratio:.1f}x" for row in rows])
+    for index, row in enumerate(rows):
+        if row.target:
+            axes.plot([row.target] * 2, [index - 0.4, index + 0.4], color="#cc0000", linewidth=2)
+    labels = [f"{row.name}\n(against {row.against})" for row in rows]
+    axes.set_yticks(range(len(rows)), labels, fontsize=8)
+    axes.axvline(1, color="black", linewidth=0.8)
+    axes.set_xlabel("times faster than theirs; red: target")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_title(f"Kimi-VL layers on a CPU, bf16, {found.layers} layers", fontsize=10)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)

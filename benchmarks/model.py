@@ -1,0 +1,139 @@
+"""The network against transformers and open_moonvit, side by side, on the same random weights.
+
+    python benchmarks/model.py [--quick] [--layers 2] [--threads 1] [--embedded PATH]
+
+Kimi-VL's own layer shapes in bf16, fewer layers and a small vocabulary. On one thread processor
+time is measured, otherwise wall time. Needs Linux (peak memory) and about 6 GB; the results go to
+docs/benchmarks/model.md and model.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import re
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from _model_agent import embedded_latency, episode
+from _model_cases import PEAK_CASES, Nets, measure_peak, peak_mb, timings
+from _model_nets import DTYPE, filled_caches, write_weights
+from _model_report import Findings, write
+from rich.console import Console
+
+from agent.policies.base import PolicyError
+
+DOCS = Path(__file__).parent.parent / "docs" / "benchmarks"
+
+
+def main() -> None:
+    """Measure and write."""
+    options = _options()
+    torch.set_num_threads(options.threads)
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    with torch.inference_mode():
+        if options.peak:
+            contender, case, folder = options.peak
+            print(measure_peak(Path(folder), contender, case))
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            findings = _measure(options, Path(folder))
+    write(findings, options.out)
+    Console().print(f"written to {options.out}")
+
+
+def _measure(options: argparse.Namespace, folder: Path) -> Findings:
+    say = Console(stderr=True).print
+    say("writing random weights")
+    write_weights(folder, options.layers)
+    say("measuring peak memory")
+    peaks = {
+        case: {
+            who: peak_mb(folder, who, case, options.threads)
+            for who in ("ours", "transformers", "open_moonvit")
+            if who != "open_moonvit" or case.startswith("encoder")
+        }
+        for case in PEAK_CASES
+    }
+    say("measuring times")
+    nets = Nets.load(folder)
+    return Findings(
+        rows=timings(nets, options.quick),
+        peaks=peaks,
+        cache_bytes=_cache_bytes(nets),
+        decode_mb=_decode_megabytes(nets),
+        bandwidth=_bandwidth(),
+        episode=episode(repeats=1 if options.quick else 3),
+        embedded=_embedded(options),
+        machine=_machine(options.threads),
+        layers=options.layers,
+    )
+
+
+def _embedded(options: argparse.Namespace) -> dict[str, float]:
+    try:
+        return embedded_latency(options.embedded, 5 if options.quick else 20)
+    except PolicyError as error:
+        Console(stderr=True).print(f"embedded model not measured: {error}")
+        return {}
+
+
+def _cache_bytes(nets: Nets) -> tuple[float, float]:
+    """Bytes of history per token and layer, ours and transformers'."""
+    count = 1024
+    ours, theirs = filled_caches(nets.ours.config.text, count)
+    layer = ours.layers[0].latent
+    other: Any = theirs.layers[0]
+    held = other.keys.nbytes + other.values.nbytes
+    return layer.nbytes / layer.shape[1], held / count
+
+
+def _decode_megabytes(nets: Nets) -> float:
+    """Weights that one token reads, in MB: all but the experts that are not chosen."""
+    text, total = nets.ours.config.text, 0
+    for name, weight in nets.ours.language_model.named_parameters():
+        share = text.num_experts_per_tok / text.n_routed_experts if ".experts." in name else 1.0
+        total += 0 if "embed_tokens" in name else int(weight.nbytes * share)
+    return total / 1e6
+
+
+def _bandwidth() -> float:
+    """GB/s of reading memory: the best of 20 passes over 400 MB."""
+    data = torch.ones(100_000_000)
+    best = float("inf")
+    for _ in range(20):
+        began = time.perf_counter()
+        data.amax()
+        best = min(best, time.perf_counter() - began)
+    return data.nbytes / best / 1e9
+
+
+def _machine(threads: int) -> str:
+    cpu = platform.processor() or platform.machine()
+    if found := re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text()):
+        cpu = found[1]
+    level = torch.backends.cpu.get_cpu_capability()
+    return (
+        f"{cpu} ({level}), {threads} thread(s), {str(DTYPE).removeprefix('torch.')}, "
+        f"torch {torch.__version__}, transformers {transformers.__version__}"
+    )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions, no 16K context")
+    parser.add_argument("--layers", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--embedded", type=Path, help="checkpoint folder (default: the shipped)")
+    parser.add_argument("--out", type=Path, default=DOCS)
+    parser.add_argument("--peak", nargs=3, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
