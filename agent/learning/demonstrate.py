@@ -105,7 +105,9 @@ class Demonstrator:
         samples: list[Sample] = []
         done: list[Action] = []
         wrong = False
-        while len(samples) < MAX_STEPS and not world.reward().done:
+        for _ in range(MAX_STEPS):
+            if world.reward().done:
+                break
             move = next_move(world, instruction, seed)
             if move is None:
                 return Demonstration(tuple(samples), solved=False, instructive=False)
