@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import singledispatch
 
-from actions.backends.base import Backend
+from actions.backends.base import Backend, BackendError
 from actions.space import (
     Action,
     Button,
@@ -128,10 +128,10 @@ def play(action: Action, hands: Hands) -> None:
     """Send the events of one action; whoever calls releases what an exception leaves pressed.
 
     Raises:
-        NotImplementedError: no sequence of events amounts to this action; see `playable`.
-        BackendError: sending broke off.
+        BackendError: sending broke off, or no sequence of events amounts to this action; see
+            `playable`.
     """
-    raise NotImplementedError(f"{type(action).__name__} is not made of mouse and keyboard events")
+    raise BackendError(f"{type(action).__name__} is not made of mouse and keyboard events")
 
 
 def playable(action: type[Action]) -> bool:

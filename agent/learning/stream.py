@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 from actions.space import ENDING, Finished
-from agent.learning.samples import Question, Sample, read_shard
+from agent.learning.samples import Question, Sample, read_shard, shard_digest
 from agent.learning.screens.generator import ScreenGenerator
 from vision.geometry import Size
 
@@ -84,7 +84,5 @@ def _finished(question: Question) -> Question:
 
 def data_hash(shards: Sequence[Path]) -> str:
     """SHA-256 (hex) over the contents of the shards, for the checkpoint's recipe."""
-    digest = sha256()
-    for shard in sorted(shards):
-        digest.update(sha256(shard.read_bytes()).digest())
-    return digest.hexdigest()
+    stated = "".join(shard_digest(shard) for shard in sorted(shards))
+    return sha256(stated.encode()).hexdigest()

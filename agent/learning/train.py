@@ -25,6 +25,7 @@ from agent.learning.batch import Batch, collate
 from agent.learning.losses import score
 from agent.learning.recipe import Recipe, embedded_config
 from agent.learning.stream import Stream, data_hash
+from agent.model import checkpoint
 from agent.model.config import KimiVLConfig
 from agent.model.decoder import Router
 from agent.model.kimi_vl import KimiVL
@@ -80,6 +81,7 @@ class Trainer:
         self.model.vision_tower.encoder.gradient_checkpointing = self.recipe.checkpointing
         self.model.language_model.model.gradient_checkpointing = self.recipe.checkpointing
         self.optimizers = self._optimizers()
+        self._move_in()
         if (self.out / "state.json").is_file():
             self._resume()
 
@@ -109,17 +111,26 @@ class Trainer:
         partial = self.out / "partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        save_file(self.model.state_dict(), partial / "model.safetensors")
+        checkpoint.save(self.model, partial)
         save_file(self._moments(), partial / "optimizer.safetensors")
-        (partial / "config.json").write_text(json.dumps(self.model.config.to_json(), indent=1))
         embedded_tokenizer().save(partial)
         state = {
             "step": self.step, "recipe": self.recipe.to_json(), "data": data_hash(self.shards),
             "shards": len(self.shards),
         }  # fmt: skip
-        (partial / "state.json").write_text(json.dumps(state, indent=1))
-        for file in sorted(partial.iterdir(), key=lambda f: f.name == "state.json"):
-            file.replace(self.out / file.name)
+        (partial / "state.new").write_text(json.dumps(state, indent=1))
+        (partial / "state.new").replace(partial / "state.json")
+        self._move_in()
+
+    def _move_in(self) -> None:
+        """Move a checkpoint that was written to its end into place, its state last.
+
+        A kill in the middle leaves the state behind, so the next start finishes the move.
+        """
+        partial = self.out / "partial"
+        if (partial / "state.json").is_file():
+            for file in sorted(partial.iterdir(), key=lambda f: f.name == "state.json"):
+                file.replace(self.out / file.name)
 
     def _train_step(self, batches: Iterator[Batch]) -> Metrics:
         recipe = self.recipe

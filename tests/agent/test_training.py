@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,6 +100,21 @@ def test_a_resumed_training_has_the_same_loss_curve(tmp_path: Path) -> None:
     same = trained(tmp_path / "whole2", 3, replace(RECIPE, decay=0.0))
     assert [m["loss"] for m in first] == [m["loss"] for m in same]
     assert [m["loss"] for m in second] == [m["loss"] for m in whole[3:]]
+
+
+def test_a_kill_while_a_checkpoint_moves_into_place_is_made_good(tmp_path: Path) -> None:
+    trained(tmp_path / "old", 3, replace(RECIPE, decay=0.0))
+    trained(tmp_path / "new", 6, replace(RECIPE, decay=0.0))
+    out, partial = tmp_path / "old", tmp_path / "old" / "partial"
+    for name in ("optimizer.safetensors", "state.json"):  # what had not been moved yet
+        shutil.copy(tmp_path / "new" / name, partial / name)
+    shutil.copy(tmp_path / "new" / "model.safetensors", out)
+    whole = Trainer(RECIPE, tmp_path / "new", shape=tiny_config())
+    mended = Trainer(RECIPE, out, shape=tiny_config())
+    assert mended.step == whole.step == 6
+    assert not list(partial.iterdir())
+    for one, other in zip(mended._moments().values(), whole._moments().values(), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_steps_after_the_last_checkpoint_are_logged_once(tmp_path: Path) -> None:
