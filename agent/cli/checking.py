@@ -1,0 +1,16 @@
+"""Commands that look at this machine: `doctor`."""
+
+from __future__ import annotations
+
+from agent.cli.options import Endpoint, api_key, fail
+
+
+def doctor(endpoint: Endpoint = None) -> None:
+    """Say what this machine lacks, and how to get it."""
+    from itertools import chain
+
+    from agent.doctor import Machine, examine, examine_endpoint, report
+
+    asked = examine_endpoint(endpoint, api_key()) if endpoint else ()
+    if not report(chain(examine(Machine()), asked)):
+        fail("something that is needed is missing; the table says how to get it")

@@ -1,0 +1,75 @@
+"""Commands that train and measure: `train`, `eval`."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.cli.options import Endpoint, Model, ProfileName, policy_of
+
+evaluations = typer.Typer(help="Measure how often a model solves tasks.", no_args_is_help=True)
+
+
+@evaluations.command()
+def miniwob(
+    tasks: Annotated[str, typer.Option(help="Names of tasks, separated by commas.")],
+    seeds: Annotated[int, typer.Option(min=1, help="Pages per task.")] = 100,
+    first_seed: Annotated[
+        int | None, typer.Option(help="The first page. [default: that of Pix2Act]")
+    ] = None,
+    max_steps: Annotated[int, typer.Option(min=1, help="The most decisions per page.")] = 5,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write everything to this file.")
+    ] = None,
+    failures: Annotated[
+        Path | None, typer.Option(help="Keep the episodes of unsolved pages in this folder.")
+    ] = None,
+    model: Model = None,
+    endpoint: Endpoint = None,
+    profile: ProfileName = None,
+) -> None:
+    """Print how often MiniWoB++ tasks are solved, next to random clicks."""
+    import json
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from agent.learning.evaluate import FIRST_SEED, evaluate
+
+    names = [name.strip() for name in tasks.split(",") if name.strip()]
+    first = FIRST_SEED if first_seed is None else first_seed
+    errors = Console(stderr=True)
+    with (
+        closing(policy_of(model, endpoint, profile)) as policy,
+        Progress(console=errors, disable=not errors.is_terminal) as progress,
+    ):
+        bar = progress.add_task("pages", total=len(names) * seeds)
+        table = evaluate(
+            policy, names, seeds, first, max_steps, failures=failures,
+            progress=lambda _: progress.advance(bar),
+        )  # fmt: skip
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(table.to_json(), indent=1), "utf-8")
+    Console(highlight=False).print(table.to_rich())
+
+
+def train(
+    stage: Annotated[str, typer.Argument(help="Name of a recipe, or a TOML file.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the checkpoints. [default: runs/STAGE]")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of harvested pages.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+) -> None:
+    """Train a stage of the embedded model; run it again to go on where it stopped."""
+    from agent.learning.stage import run_stage
+
+    folder = out or Path("runs") / Path(stage).stem
+    for name, value in run_stage(stage, folder, data, steps).items():
+        typer.echo(f"{name}  {value:.4f}")
+    typer.echo(f"curves  {folder / 'curves.png'}")
+    typer.echo(f"model   {folder / 'release'}")
