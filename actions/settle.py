@@ -33,6 +33,8 @@ class Patience:
     Attributes:
         poll: between two looks.
         still: unchanged for so long before an action, the screen is still.
+        restless: a small area that moves for longer than this is a blinking or spinning thing; what
+            stops sooner, such as a button that lights up under the pointer, is waited for.
         quiet: unchanged for so long after an action had an effect, the screen is still.
         reaction: an effect that has not begun by then is not waited for.
         cap: after so long any wait ends.
@@ -40,6 +42,7 @@ class Patience:
 
     poll: float = 0.012
     still: float = 0.036
+    restless: float = 0.3
     quiet: float = 0.12
     reaction: float = 0.3
     cap: float = 3.0
@@ -78,14 +81,20 @@ class Watcher:
         """Wait until nothing but small restless areas moves, or the cap is reached."""
         begun = calm_since = time.monotonic()
         frame, restless = self._eyes.grab(), Tiles()
+        first_moved: dict[tuple[int, int], float] = {}
         while True:
             self._pause(self._patience.poll)
             previous, frame = frame, self._eyes.grab()
             now = time.monotonic()
             moving = changed_tiles(previous, frame)
-            restless |= moving
             if len(moving) > _RESTLESS_TILES:
-                calm_since, restless = now, Tiles()
+                first_moved.clear()
+                restless = Tiles()
+            for tile in moving:
+                if now - first_moved.setdefault(tile, now) >= self._patience.restless:
+                    restless |= {tile}
+            if moving - restless:
+                calm_since = now
             if now - calm_since >= self._patience.still or now - begun >= self._patience.cap:
                 return Stillness(frame, restless)
 

@@ -57,7 +57,7 @@ def watcher(frames: list[Frame] | Iterator[Frame], patience: Patience | None = N
     return Watcher(Film(iter(frames)), lambda seconds: None, patience)
 
 
-QUICK = Patience(poll=0, still=0.002, quiet=0.005, reaction=0.02, cap=0.5)
+QUICK = Patience(poll=0, still=0.002, restless=0.01, quiet=0.005, reaction=0.02, cap=0.5)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +119,14 @@ def test_a_blinking_thing_does_not_block_stillness_and_is_told() -> None:
 
     found = watcher(blink(), QUICK).still()
     assert found.restless == {(4, 4), (4, 5), (5, 4), (5, 5)}
+
+
+def test_what_moves_for_a_moment_only_is_waited_for_and_not_restless() -> None:
+    """A check box that fades in a new colour under the pointer."""
+    box = Box(64, 64, 78, 78)
+    frames = [blank(), *(painted(box, shade) for shade in (200, 150, 100))]
+    found = watcher(frames, Patience(poll=0, still=0.02, restless=9)).still()
+    assert found == Stillness(frames[-1], frozenset())
 
 
 def test_waiting_ends_at_the_cap_on_a_screen_that_never_rests() -> None:

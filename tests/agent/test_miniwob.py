@@ -9,6 +9,7 @@ import pytest
 
 from actions.backends.x11 import X11Backend
 from actions.executor import Executor
+from actions.receipt import Outcome
 from actions.space import Button, Click, Finished, Wait
 from agent.environments.base import StepLimit
 from agent.environments.browser import Browser, BrowserError
@@ -97,6 +98,17 @@ def test_a_page_that_cannot_be_hovered_by_accident(world: MiniWob) -> None:
         backend.move(button(world, "#area button"))
     world.reset(SEED)
     assert world.screen.grab().digest == before
+
+
+@pytest.mark.parametrize("task", ["click-checkboxes", "click-option"])
+def test_ticking_a_box_that_lights_up_under_the_pointer_is_seen(world: MiniWob, task: str) -> None:
+    world.task = task
+    with X11Backend(world.display.name) as backend:
+        executor = Executor(backend, world.screen, fail_safe=False)
+        for seed in range(3):
+            world.reset(seed)
+            receipt = executor.perform(Click(button(world, "#area input")))
+            assert receipt.outcome is Outcome.CONFIRMED
 
 
 def test_an_unknown_task_is_named(world: MiniWob) -> None:
