@@ -25,7 +25,7 @@ from agent.policies.scripted import ScriptedPolicy
 from server.app import bind, prepare
 from server.backend import Backend, PolicyChat
 from server.settings import Settings
-from server.token import Token
+from server.tokens import Tokens
 
 STEPS = 20
 SCRIPT = Path(__file__).with_suffix(".cjs")
@@ -36,7 +36,7 @@ def main(mode: str) -> bool:
     """Run it once; whether every action arrived."""
     clicks = [f"Thought: go\nAction: click(start_box='({40 * n},500)')" for n in range(1, STEPS)]
     policy = ScriptedPolicy([*clicks, "Thought: done\nAction: finished()"])
-    settings, token = Settings(port=0), Token.obtain({"EYEHAND_TOKEN": "b" * 43})
+    settings, token = Settings(port=0), Tokens("b" * 43)
     with TemporaryDirectory() as name, bind(settings) as listener:
         folder = Path(name)
         install(folder)
@@ -69,7 +69,7 @@ def install(folder: Path) -> None:
     image.save(folder / "screen.png")
 
 
-def drive(folder: Path, port: int, token: Token, mode: str) -> list[tuple[str, list[float]]]:
+def drive(folder: Path, port: int, token: Tokens, mode: str) -> list[tuple[str, list[float]]]:
     """What the SDK asked its operator to perform: kind and place in pixels."""
     done = subprocess.run(
         ["node", SCRIPT.name, f"http://127.0.0.1:{port}/v1", "screen.png", mode],

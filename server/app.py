@@ -17,7 +17,9 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from server import act, chat, errors, operations
+from server import act, chat, errors, logs, operations
+from server.access import Access, require
+from server.audit import Audit
 from server.backend import Backend
 from server.body import BodyLimit
 from server.frames import FrameCache
@@ -29,25 +31,31 @@ from server.queue import ModelQueue
 from server.security import Guard
 from server.service import Service
 from server.settings import Settings, SettingsError
-from server.token import Token
+from server.tokens import Tokens
 
 KEEP_ALIVE = 90
 """Seconds that an idle connection stays open; UI-TARS clients fail below 75."""
 
+MESSAGE = 65_536
+"""Most bytes of a message that a WebSocket client sends."""
 
-def create_app(backend: Backend, settings: Settings, token: Token) -> FastAPI:
+
+def create_app(backend: Backend, settings: Settings, tokens: Tokens) -> FastAPI:
     """The application for one loaded model; it closes the policy when it ends."""
-    frames = FrameCache(settings.images.cached)
-    service = Service(backend, ModelQueue(settings.queue), settings, Metrics(), frames)
+    frames, audit = FrameCache(settings.images.cached), Audit(settings.audit)
+    service = Service(backend, ModelQueue(settings.queue), settings, Metrics(), frames, audit)
     service.metrics.watch_queue(lambda: service.queue.inside)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        audit.note("started", address=settings.host, tls=settings.tls)
         try:
             yield
         finally:
             service.queue.close()
             backend.policy.close()
+            audit.note("stopped")
+            audit.close()
 
     app = FastAPI(
         title="Eyehand",
@@ -57,15 +65,16 @@ def create_app(backend: Backend, settings: Settings, token: Token) -> FastAPI:
         lifespan=lifespan,
         responses={"default": {"model": errors.ErrorBody, "description": "What went wrong"}},
         middleware=[
-            Middleware(Journal, metrics=service.metrics),
+            Middleware(Journal, metrics=service.metrics, audit=audit),
             Middleware(Linger),
-            Middleware(Guard, token=token, settings=settings),
+            Middleware(Guard, tokens=tokens, settings=settings),
             Middleware(BodyLimit, limits=settings.body),
         ],
     )
     errors.install(app)
-    for room in (operations, chat, act):
-        app.include_router(room.router(service))
+    app.include_router(operations.router(service))
+    for room in (chat, act):
+        app.include_router(room.router(service), dependencies=[require(Access.INFER)])
     return app
 
 
@@ -89,25 +98,13 @@ def bind(settings: Settings) -> socket.socket:
     return listener
 
 
-def prepare(backend: Backend, settings: Settings, token: Token) -> uvicorn.Server:
+def prepare(backend: Backend, settings: Settings, tokens: Tokens) -> uvicorn.Server:
     """The uvicorn server, not started; run it with `sockets=[bind(settings)]`.
 
     Raises:
         SettingsError: the certificate or its key cannot be used.
     """
-    config = uvicorn.Config(
-        create_app(backend, settings, token),
-        http=with_deadline(settings.head),
-        ws="none",
-        access_log=False,  # it writes the query, in which a client may have put its token
-        log_level="warning",
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=settings.drain,
-        ssl_certfile=settings.certificate,
-        ssl_keyfile=settings.key,
-    )
+    config = listening(create_app(backend, settings, tokens), settings)
     try:
         config.load()
     except OSError as error:
@@ -118,28 +115,48 @@ def prepare(backend: Backend, settings: Settings, token: Token) -> uvicorn.Serve
     return uvicorn.Server(config)
 
 
+def listening(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How uvicorn serves an application."""
+    return uvicorn.Config(
+        app,
+        http=with_deadline(settings.head),
+        ws="websockets-sansio",
+        ws_max_size=MESSAGE,
+        ws_per_message_deflate=False,  # a bomb costs its sender nothing
+        access_log=False,  # it writes the query, in which a client may have put its token
+        log_config=None,
+        log_level="warning",
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=settings.drain,
+        ssl_certfile=settings.certificate,
+        ssl_keyfile=settings.key,
+    )
+
+
 def serve(backend: Backend, settings: Settings, environ: Mapping[str, str] = os.environ) -> None:
     """Serve until SIGINT or SIGTERM; requests in flight are finished first.
 
     For the main thread of a process that does nothing else.
 
     Raises:
-        SettingsError: the address, the token or the certificate cannot be used.
+        SettingsError: the address, the token, the certificate or the audit log cannot be used.
     """
+    logs.to_stderr()
     # uvicorn sends itself the signal again when it is done; it must not kill us before `finally`.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    token = Token.obtain(environ)
+    tokens = Tokens.obtain(environ)
     try:
         with bind(settings) as listener, suppress(KeyboardInterrupt):
-            _announce(listener, settings, token)
-            prepare(backend, settings, token).run(sockets=[listener])
+            _announce(listener, settings, tokens)
+            prepare(backend, settings, tokens).run(sockets=[listener])
     finally:
-        token.forget()
+        tokens.forget()
 
 
-def _announce(listener: socket.socket, settings: Settings, token: Token) -> None:
+def _announce(listener: socket.socket, settings: Settings, tokens: Tokens) -> None:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     url = f"{'https' if settings.tls else 'http'}://{shown}:{port}"
-    source = f"file {token.file}" if token.file else "environment variable EYEHAND_TOKEN"
-    sys.stderr.write(f"Eyehand listens on {url}\nIts token is in the {source}\n")
+    sys.stderr.write(f"Eyehand listens on {url}\nIts tokens are in the folder {tokens.folder}\n")

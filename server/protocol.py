@@ -7,6 +7,8 @@ import asyncio
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from server.errors import ApiError, body_of
+
 
 def with_deadline(seconds: float) -> type[H11Protocol]:
     """A protocol class that closes connections whose request head takes longer than this.
@@ -29,6 +31,23 @@ def with_deadline(seconds: float) -> type[H11Protocol]:
         def connection_lost(self, exc: Exception | None) -> None:
             super().connection_lost(exc)
             self._stop()
+
+        def send_400_response(self, msg: str) -> None:
+            """What is no HTTP at all also gets an answer in the API's error form."""
+            body = body_of(ApiError(400, msg)).model_dump_json().encode()
+            headers = [
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(body)).encode()),
+                (b"connection", b"close"),
+            ]
+            answer = (
+                h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+                h11.Data(data=body),
+                h11.EndOfMessage(),
+            )
+            for event in answer:
+                self.transport.write(self.conn.send(event) or b"")
+            self.transport.close()
 
         def _watch(self) -> None:
             """The timer runs while a head is incomplete; between requests keep-alive rules."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from server.audit import Audit
 from server.backend import Backend
 from server.frames import FrameCache
 from server.metrics import Metrics
@@ -21,6 +22,7 @@ class Service:
         settings: what requests may be.
         metrics: what was done.
         frames: pictures that were decoded lately.
+        audit: where control and refusals are noted.
     """
 
     backend: Backend
@@ -28,3 +30,4 @@ class Service:
     settings: Settings
     metrics: Metrics
     frames: FrameCache
+    audit: Audit

@@ -58,6 +58,9 @@ class Settings:
         key: PEM file of the certificate's private key.
         insecure: allows plain HTTP on an address that others can reach.
         hosts: more values of the Host header to accept ("name" or "name:port").
+        audit: file of the audit log, None keeps none.
+        rate: requests a second in the long run, for each token.
+        burst: requests at once, for each token.
         queue: requests that may wait or run at once.
         instruction: most characters of an instruction.
         text: most characters of all texts of one request.
@@ -73,6 +76,9 @@ class Settings:
     key: Path | None = None
     insecure: bool = False
     hosts: tuple[str, ...] = ()
+    audit: Path | None = None
+    rate: float = 100.0
+    burst: int = 200
     queue: int = 16
     instruction: int = 20_000
     text: int = 500_000

@@ -19,15 +19,29 @@ def serve(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Allow plain HTTP on a public address.")
     ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="One more Host to answer to, as NAME or NAME:PORT; may be repeated."),
+    ] = None,
+    audit: Annotated[
+        Path | None,
+        typer.Option(
+            help="The append-only audit log. [default: eyehand/audit.jsonl in XDG_STATE_HOME]"
+        ),
+    ] = None,
 ) -> None:
-    """Serve the inference API; its token comes from EYEHAND_TOKEN, else a file is named."""
+    """Serve the inference API; its tokens follow from EYEHAND_TOKEN, and their folder is named."""
+    import os
+
     from agent.policies.engine_chat import ChatPolicy
     from agent.policies.local import local_policy
     from server import app as http
+    from server.audit import default_path
     from server.backend import Backend, PolicyChat
     from server.settings import Settings
 
-    settings = Settings(host, port, certificate, key, insecure)
+    hosts, log = tuple(allow_host or ()), audit or default_path(os.environ)
+    settings = Settings(host, port, certificate, key, insecure, hosts, log)
     policy = local_policy(model)
     if isinstance(policy, ChatPolicy):
         chat: Any = policy.chat

@@ -22,10 +22,10 @@ from agent.policies.chat import ChatModel, Emit, Message, Reply
 from server.app import bind, prepare
 from server.backend import Backend, PolicyChat
 from server.settings import BodyLimits, Settings
-from server.token import Token
+from server.tokens import Tokens
 from vision.geometry import CoordinateMap, Point, Size
 
-TOKEN = Token("t" * 43)
+TOKEN = Tokens("t" * 43)
 SETTINGS = Settings(port=0, queue=3, body=BodyLimits(grace=1.0, rate=1_000_000))
 CONTEXT = 4096
 TEXT = "Thought: the button is in the middle\nAction: click(point='<point>500 500</point>')"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import socket
 import stat
@@ -11,13 +12,15 @@ from pathlib import Path
 import pytest
 
 from agent.policies.base import Decision, Observation
+from server.access import GRANTS
 from server.settings import Settings, SettingsError
-from server.token import Token
+from server.tokens import Tokens
 from tests.server.conftest import (
     TOKEN,
     Door,
     Open,
     ScriptedPolicy,
+    picture,
 )
 
 ROUTES = [
@@ -109,31 +112,95 @@ def test_the_token_is_checked_before_the_body_is_read(door: Door) -> None:
     assert b"100 Continue" not in said_first
 
 
-def test_a_generated_token_has_256_bits_and_a_file_for_our_eyes_only(tmp_path: Path) -> None:
-    first, second = (Token.obtain({"XDG_RUNTIME_DIR": str(tmp_path)}) for _ in range(2))
-    assert first.file is not None and first.file.parent == tmp_path
-    assert stat.S_IMODE(first.file.stat().st_mode) == 0o600
-    assert first.file.read_text().strip() == first.secret
-    assert len(first.secret) == 43
-    assert first.secret != second.secret
-    assert first.secret not in repr(first)
+def test_generated_tokens_have_256_bits_and_files_for_our_eyes_only(tmp_path: Path) -> None:
+    first, second = (Tokens.obtain({"XDG_RUNTIME_DIR": str(tmp_path)}) for _ in range(2))
+    assert first.folder is not None and first.folder.parent == tmp_path
+    assert stat.S_IMODE(first.folder.stat().st_mode) == 0o700
+    for name in GRANTS:
+        file = first.folder / name
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert file.read_text().strip() == first.named(name)
+        assert len(first.named(name)) == 43
+        assert first.named(name) not in repr(first)
+    both = {tokens.named(name) for tokens in (first, second) for name in GRANTS}
+    assert len(both) == 2 * len(GRANTS)
     first.forget()
     first.forget()
-    assert not first.file.exists()
+    assert not first.folder.exists()
     second.forget()
 
 
-def test_a_token_from_the_environment_is_written_nowhere() -> None:
-    token = Token.obtain({"EYEHAND_TOKEN": "a" * 64})
-    assert (token.secret, token.file) == ("a" * 64, None)
-    token.forget()
+def test_a_token_from_the_environment_is_written_nowhere(tmp_path: Path) -> None:
+    tokens = Tokens.obtain({"EYEHAND_TOKEN": "a" * 64, "XDG_RUNTIME_DIR": str(tmp_path)})
+    assert tokens.secret == "a" * 64 and tokens.folder is not None
+    written = {file.name: file.read_text().strip() for file in tokens.folder.iterdir()}
+    assert set(written) == set(GRANTS) - {"all"}
+    assert tokens.secret not in written.values()
+    # The next start derives the same ones, so clients may keep them.
+    assert written["infer"] == Tokens("a" * 64).named("infer")
+    tokens.forget()
 
 
-@pytest.mark.parametrize("weak", ["secret", "a" * 42, "a" * 42 + " ", "a" * 42 + "é"])
+@pytest.mark.parametrize(
+    "weak", ["secret", "a" * 42, "a" * 42 + " ", "a" * 42 + "é", "a" * 42 + ","]
+)
 def test_a_weak_token_is_refused_without_being_shown(weak: str) -> None:
     with pytest.raises(SettingsError, match="openssl rand -hex 32") as caught:
-        Token.obtain({"EYEHAND_TOKEN": weak})
+        Tokens.obtain({"EYEHAND_TOKEN": weak})
     assert weak not in str(caught.value)
+
+
+# Scopes: what the client declares changes nothing (CVE-2026-25253 trusted it)
+
+
+@pytest.mark.parametrize(
+    ("name", "act", "models", "health"),
+    [("all", 200, 200, 200), ("infer", 200, 200, 200), ("watch", 403, 403, 200),
+     ("control", 403, 403, 200)],
+)  # fmt: skip
+def test_a_token_opens_only_its_scope(
+    door: Door, name: str, act: int, models: int, health: int
+) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN.named(name)}", "X-Scope": "infer", "Scope": "all"}
+    body = {"instruction": "x", "screenshot": picture(40, 40), "scope": "all", "scopes": ["infer"]}
+    answers = (
+        door.bare.post("/v1/act?scope=infer", json=body, headers=headers),
+        door.bare.get("/v1/models", headers=headers),
+        door.bare.get("/healthz", headers=headers),
+    )
+    assert [answer.status_code for answer in answers] == [act, models, health]
+    if act == 403:
+        error = answers[0].json()["error"]
+        assert error["type"] == "permission_error" and "infer" in error["message"]
+
+
+def test_every_route_but_the_operations_wants_a_scope(door: Door) -> None:
+    def forbidden(path: str, method: str) -> set[str]:
+        narrow = {name: {"Authorization": f"Bearer {TOKEN.named(name)}"} for name in GRANTS}
+        asked = {n: door.bare.request(method, path, headers=h, json={}) for n, h in narrow.items()}
+        return {name for name, answer in asked.items() if answer.status_code == 403}
+
+    paths = door.http.get("/openapi.json").json()["paths"]
+    closed = {path: forbidden(path, method) for path, each in paths.items() for method in each}
+    assert {path for path, names in closed.items() if not names} == {
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    }
+    assert closed["/v1/act"] == {"watch", "control"}
+
+
+def test_a_token_may_not_ask_more_often_than_the_rate(open_door: Open) -> None:
+    door = open_door(settings=Settings(port=0, rate=0.1, burst=2))
+    statuses = [door.http.get("/healthz").status_code for _ in range(3)]
+    assert statuses == [200, 200, 429]
+    refused = door.http.get("/healthz")
+    assert 1 <= int(refused.headers["retry-after"]) <= 10
+    assert refused.json()["error"]["type"] == "rate_limit_error"
+    # Another token has its own, and a wrong one uses up nobody's.
+    other = {"Authorization": f"Bearer {TOKEN.named('infer')}"}
+    assert [door.bare.get("/healthz").status_code for _ in range(5)] == [401] * 5
+    assert door.bare.get("/healthz", headers=other).status_code == 200
 
 
 # The Host: DNS rebinding (CVE-2025-9611, CVE-2026-11624)
@@ -295,6 +362,13 @@ def test_unknown_paths_and_methods_answer_in_the_error_form(door: Door) -> None:
     assert (missing.status_code, missing.json()["error"]["type"]) == (404, "not_found_error")
     wrong = door.http.delete("/v1/act")
     assert (wrong.status_code, wrong.json()["error"]["type"]) == (405, "method_not_allowed_error")
+
+
+@pytest.mark.parametrize("request_", ["nonsense\n\n", "GET / HTTP/1.1\nHost: a\nHost: b\n\n"])
+def test_what_is_no_http_is_answered_in_the_error_form(door: Door, request_: str) -> None:
+    head, _, body = raw(door, request_).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400")
+    assert json.loads(body)["error"]["type"] == "invalid_request_error"
 
 
 def test_logs_hold_neither_token_nor_typed_text(
