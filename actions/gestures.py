@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import singledispatch
 
-from actions.backends.base import Backend, BackendError
+from actions.backends.base import Backend, BackendError, Browsing
 from actions.space import (
     Action,
     Button,
@@ -21,6 +21,8 @@ from actions.space import (
     MouseDown,
     MouseUp,
     Move,
+    Navigate,
+    NavigateBack,
     Scroll,
     Select,
     Swipe,
@@ -227,3 +229,21 @@ def _key_up(action: KeyUp, hands: Hands) -> None:
 @play.register
 def _wait(action: Wait, hands: Hands) -> None:
     hands.pause(action.seconds)
+
+
+@play.register
+def _navigate(action: Navigate, hands: Hands) -> None:
+    hands.checkpoint()
+    _browser(hands).navigate(action.url)
+
+
+@play.register
+def _navigate_back(action: NavigateBack, hands: Hands) -> None:
+    hands.checkpoint()
+    _browser(hands).back()
+
+
+def _browser(hands: Hands) -> Browsing:
+    if not isinstance(hands.backend, Browsing):
+        raise BackendError("this is no browser; use its window with mouse and keyboard")
+    return hands.backend

@@ -16,6 +16,7 @@ from actions.space import (
     KeyDown,
     KeyUp,
     LongPress,
+    Navigate,
     Scroll,
     Swipe,
     Type,
@@ -100,6 +101,13 @@ def _(action: Type) -> Iterator[str]:
         if unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\r\t":
             yield f"the character U+{ord(char):04X} cannot be typed; leave it out"
             return
+
+
+@_of_fields.register
+def _(action: Navigate) -> Iterator[str]:
+    """Files of this machine and scripts are none of a web page's business."""
+    if not action.url.lower().startswith(("http://", "https://")):
+        yield f"expected an address with http:// or https://, actually: {action.url[:80]!r}"
 
 
 @_of_fields.register

@@ -13,13 +13,13 @@ from agent.loop import Agent
 from agent.policies.base import Policy
 from agent.run import Consent, Listener, RunResult, Task, nobody
 from agent.signals import on_signals
-from vision.capture import Screen
+from vision.capture import Eyes
 
 
 def work(
     task: Task,
     policy: Policy,
-    screen: Screen,
+    screen: Eyes,
     backend: Backend,
     episode: Path,
     listener: Listener,

@@ -87,8 +87,8 @@ class Screen:
             self._locate = _pointer_reader(display, held)
             self.origin = self._find_origin()
             self._monitors = self._read_monitors()
-            self._everything = self._box_of(self._mss.monitors[0])
-            self._region = self._everything if region is None else self._checked(region)
+            self._everything = everything = self._box_of(self._mss.monitors[0])
+            self._region = everything if region is None else checked_region(region, everything)
             self._held = held.pop_all()
 
     @property
@@ -122,7 +122,7 @@ class Screen:
         Raises:
             CaptureError: the region is not on the screen, or the display is gone.
         """
-        box = self._region if region is None else self._checked(region)
+        box = self._region if region is None else checked_region(region, self._everything)
         native = (
             int(box.left + self.origin.x),
             int(box.top + self.origin.y),
@@ -173,20 +173,24 @@ class Screen:
         left, top = entry["left"] - self.origin.x, entry["top"] - self.origin.y
         return Box(left, top, left + entry["width"], top + entry["height"])
 
-    def _checked(self, region: Box) -> Box:
-        """The region in whole pixels, or an error when it is empty or leaves the screen."""
-        everything = self._everything
-        inside = (
-            everything.left <= region.left < region.right <= everything.right
-            and everything.top <= region.top < region.bottom <= everything.bottom
+
+def checked_region(region: Box, everything: Box) -> Box:
+    """A region in whole pixels, widened where it has fractions.
+
+    Raises:
+        CaptureError: it is empty or leaves the screen.
+    """
+    inside = (
+        everything.left <= region.left < region.right <= everything.right
+        and everything.top <= region.top < region.bottom <= everything.bottom
+    )
+    if not inside:
+        raise CaptureError(
+            f"expected a region of at least one pixel inside {tuple(everything)}, "
+            f"actually: {tuple(region)}"
         )
-        if not inside:
-            raise CaptureError(
-                f"expected a region of at least one pixel inside {tuple(everything)}, "
-                f"actually: {tuple(region)}"
-            )
-        left, top = math.floor(region.left), math.floor(region.top)
-        return Box(left, top, math.ceil(region.right), math.ceil(region.bottom))
+    left, top = math.floor(region.left), math.floor(region.top)
+    return Box(left, top, math.ceil(region.right), math.ceil(region.bottom))
 
 
 def _open(display: str | None, cursor: bool, held: ExitStack) -> mss.MSS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -53,6 +54,15 @@ class Frame:
         """SHA-256 (hex) of size and pixels: the key of content-addressed caches and files."""
         head = f"{self.width}x{self.height}:".encode()
         return sha256(head + np.ascontiguousarray(self.pixels).tobytes()).hexdigest()
+
+    def crop(self, area: Box) -> Frame:
+        """The part of the picture that shows an area of the frame's box, in screen pixels."""
+        wide, high = self.width / self.box.width, self.height / self.box.height
+        left, right = ((side - self.box.left) * wide for side in (area.left, area.right))
+        top, bottom = ((side - self.box.top) * high for side in (area.top, area.bottom))
+        rows = slice(math.floor(top), math.ceil(bottom))
+        columns = slice(math.floor(left), math.ceil(right))
+        return Frame(np.ascontiguousarray(self.pixels[rows, columns]), area, self.time, self.cursor)
 
     def to_image(self) -> Image.Image:
         """The picture as a PIL RGB image (a copy)."""

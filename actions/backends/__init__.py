@@ -1,1 +1,1 @@
-"""Executor backends: X11, desktop (PyAutoGUI), browser, scripted."""
+"""Executor backends: X11, desktop (PyAutoGUI), a page over CDP, scripted."""

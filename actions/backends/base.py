@@ -107,3 +107,23 @@ class Backend(ABC):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class Browsing(ABC):
+    """What a backend can do besides when it drives a browser."""
+
+    @abstractmethod
+    def navigate(self, url: str) -> None:
+        """Open an address; returns when the page has loaded.
+
+        Raises:
+            BackendError: it cannot be opened.
+        """
+
+    @abstractmethod
+    def back(self) -> None:
+        """Go back in the browser's history.
+
+        Raises:
+            BackendError: there is nothing to go back to.
+        """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from threading import RLock
 
-from actions.backends.base import Backend, BackendError, known_key, proceed
+from actions.backends.base import Backend, BackendError, Browsing, known_key, proceed
 from actions.space import Action, Button, Direction
 from vision.geometry import Point
 
@@ -24,6 +24,8 @@ class Kind(StrEnum):
     KEY_DOWN = "key_down"
     KEY_UP = "key_up"
     TEXT = "text"
+    NAVIGATE = "navigate"
+    BACK = "back"
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Event:
         direction: of SCROLL, else None.
         clicks: of SCROLL, in notches, else 0.
         key: canonical name, of KEY_DOWN and KEY_UP, else empty.
-        text: of TEXT, else empty.
+        text: of TEXT, and the address of NAVIGATE; else empty.
     """
 
     kind: Kind
@@ -49,7 +51,7 @@ class Event:
     text: str = ""
 
 
-class ScriptedBackend(Backend):
+class ScriptedBackend(Backend, Browsing):
     """Records primitive events, for tests, replay and dry runs.
 
     Args:
@@ -135,6 +137,16 @@ class ScriptedBackend(Backend):
         checkpoint()
         with self._lock:
             self._record(Event(Kind.TEXT, self._pointer, text=text))
+
+    def navigate(self, url: str) -> None:
+        """Record an address."""
+        with self._lock:
+            self._record(Event(Kind.NAVIGATE, self._pointer, text=url))
+
+    def back(self) -> None:
+        """Record the way back."""
+        with self._lock:
+            self._record(Event(Kind.BACK, self._pointer))
 
     def release_all(self) -> None:
         """Record the releases, keys first, each in reverse order."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from actions.backends.base import Backend
-    from vision.capture import Screen
+    from vision.capture import Eyes
     from vision.geometry import Size
 
 
@@ -22,7 +22,7 @@ class Where(StrEnum):
 
 
 @contextmanager
-def desk(where: Where, url: str | None, size: Size) -> Iterator[tuple[Screen, Backend]]:
+def desk(where: Where, url: str | None, size: Size) -> Iterator[tuple[Eyes, Backend]]:
     """A screen to look at and the hands on it."""
     from agent.environments.browser import Browser
     from agent.environments.display import VirtualDisplay
@@ -38,6 +38,31 @@ def desk(where: Where, url: str | None, size: Size) -> Iterator[tuple[Screen, Ba
                 browser.call(lambda page: page.goto(url))
         screen = stack.enter_context(Screen(name))
         yield screen, stack.enter_context(hands(name))
+
+
+@contextmanager
+def page(url: str | None, cdp: str | None, size: Size) -> Iterator[tuple[Eyes, Backend]]:
+    """A page as the screen, and the hands on it.
+
+    Args:
+        url: what to open; None leaves the page as it is.
+        cdp: the DevTools address of a running Chromium; None starts one without a display.
+        size: of the page, when Chromium is started here.
+    """
+    from actions.backends.cdp import CdpBackend
+    from agent.environments.headless import HeadlessBrowser
+    from vision.cdp import CdpPage
+    from vision.page_screen import PageScreen
+
+    with ExitStack() as stack:
+        if cdp is None:
+            browser = stack.enter_context(HeadlessBrowser())
+            view = stack.enter_context(CdpPage(browser.address, size))
+        else:
+            view = stack.enter_context(CdpPage(cdp))
+        if url is not None:
+            view.navigate(url)
+        yield PageScreen(view), stack.enter_context(CdpBackend(view))
 
 
 def hands(display: str | None) -> Backend:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli.desk import Where, desk
+from agent.cli.desk import Where, desk, page
 from agent.cli.options import Endpoint, Model, ProfileName, fail, policy_of, size_of
 
 
@@ -48,7 +48,18 @@ def run(
     open_url: Annotated[
         str | None, typer.Option("--open", help="Page to open on the virtual display.")
     ] = None,
-    size: Annotated[str, typer.Option(help="Of the virtual display, in pixels.")] = "640x480",
+    browser: Annotated[
+        str | None, typer.Option(help="Page to work in, in a Chromium without a display.")
+    ] = None,
+    cdp: Annotated[
+        str | None,
+        typer.Option(
+            help="Work in a running Chromium instead: its address, http://127.0.0.1:9222."
+        ),
+    ] = None,
+    size: Annotated[
+        str, typer.Option(help="Of the virtual display or of the page, in pixels.")
+    ] = "640x480",
     model: Model = None,
     endpoint: Endpoint = None,
     profile: ProfileName = None,
@@ -70,11 +81,16 @@ def run(
     attended, shape = display is Where.REAL, size_of(size)
     if attended and open_url is not None:
         raise typer.BadParameter("--open needs --display virtual; on your desktop, open it first")
+    in_page = browser is not None or cdp is not None
+    if in_page and (attended or open_url is not None):
+        raise typer.BadParameter("--browser and --cdp need no display; leave the other options out")
     folder = episode or Path("runs") / time.strftime("run-%Y%m%d-%H%M%S")
     guard, view = Guard.load(rules) if rules else Guard(), TerminalView()
     with ExitStack() as stack:
         policy = stack.enter_context(closing(policy_of(model, endpoint, profile)))
-        screen, backend = stack.enter_context(desk(display, open_url, shape))
+        screen, backend = stack.enter_context(
+            page(browser, cdp, shape) if in_page else desk(display, open_url, shape)
+        )
         result = work(
             Task(task, max_steps), policy, screen, backend, folder, view,
             attended=attended, guard=guard, consent=view.consent,

@@ -57,7 +57,7 @@ class Browser:
         self._thread: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> Browser:
-        program = _find_program()
+        program = find_program()
         with ExitStack() as stack:
             thread = stack.enter_context(ThreadPoolExecutor(1, "eyehand-browser"))
             profile = stack.enter_context(
@@ -121,7 +121,7 @@ def _close(context: BrowserContext) -> None:
         context.close()
 
 
-def _find_program() -> str:
+def find_program() -> str:
     """The path of Chromium, or an error that says how to get it."""
     for name in PROGRAMS:
         if path := shutil.which(name):

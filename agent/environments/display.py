@@ -140,7 +140,7 @@ class VirtualDisplay:
         quiet = ["-nolisten", "tcp", "-noreset", "-auth", str(self._authority)]
         with os.fdopen(read_end, "rb", buffering=0) as answer:
             try:
-                server = _spawn(
+                server = spawn(
                     [program, *options, *quiet],
                     dict(os.environ),
                     self._folder / "Xvfb.log",
@@ -171,7 +171,7 @@ class VirtualDisplay:
         config = self._folder / "openbox.xml"
         config.write_text(_OPENBOX_CONFIG)
         log = self._folder / "openbox.log"
-        manager = _spawn([program, "--config-file", str(config)], self.env, log, stack)
+        manager = spawn([program, "--config-file", str(config)], self.env, log, stack)
         deadline = time.monotonic() + START_SECONDS
         while not _is_managed(self.name):
             if manager.poll() is not None or time.monotonic() > deadline:
@@ -197,7 +197,7 @@ def _find(program: str, package: str) -> str:
     return path
 
 
-def _spawn(
+def spawn(
     command: list[str], env: dict[str, str], log: Path, stack: ExitStack, *keep: int
 ) -> subprocess.Popen[bytes]:
     """Start a program that is ended when the stack closes; `keep` are descriptors it inherits."""

@@ -59,8 +59,10 @@ def words(event: Event) -> str:
             return f"scroll {event.direction} {event.clicks}"
         case Kind.KEY_DOWN | Kind.KEY_UP:
             return f"{event.kind} {event.key}"
-        case Kind.TEXT:
-            return f"text {event.text}"
+        case Kind.TEXT | Kind.NAVIGATE:
+            return f"{event.kind} {event.text}"
+        case Kind.BACK:
+            return "back"
 
 
 def _no_time(seconds: float) -> None:

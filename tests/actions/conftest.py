@@ -18,6 +18,7 @@ from Xlib.display import Display
 from Xlib.ext import xtest
 
 from agent.environments.display import VirtualDisplay
+from tests.actions.page_stage import PageStage, open_page_stage
 from vision.geometry import Size
 
 APP = Path(__file__).with_name("journal_app.py")
@@ -134,3 +135,16 @@ def stage(shared_stage: Stage) -> Iterator[Stage]:
     shared_stage.received()
     assert shared_stage.becomes_free(), shared_stage.pressed()
     assert shared_stage.mapping() == mapping
+
+
+@pytest.fixture(scope="session")
+def shared_page_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageStage]:
+    with open_page_stage(tmp_path_factory.mktemp("page"), Size(640, 480)) as stage:
+        yield stage
+
+
+@pytest.fixture
+def page_stage(shared_page_stage: PageStage) -> PageStage:
+    """The journalling page with an empty journal."""
+    shared_page_stage.received()
+    return shared_page_stage

@@ -1,14 +1,15 @@
 """A program that writes down the input it really receives: the oracle of the executor's tests.
 
 `python journal_app.py FILE` covers the screen with a window and appends one JSON object per event
-to FILE: {"event", "x", "y", "mods", "button", "count", "key", "text"}, as far as they apply. A
-press on the left half toggles a square, a key press moves a bar; the right half shows nothing.
+to FILE: {"event", "x", "y", "mods", "button", "count", "key", "text", "time"}, as far as they
+apply. A press on the left half toggles a square, a key press moves a bar; the right half shows nothing.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import time
 import tkinter
 from functools import partial
 from pathlib import Path
@@ -77,7 +78,7 @@ class Journal:
             self.canvas.coords(self.bar, left, 400, left + 10, 420)
 
     def write(self, entry: dict[str, object]) -> None:
-        self.file.write(json.dumps(entry) + "\n")
+        self.file.write(json.dumps(entry | {"time": time.time()}) + "\n")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from actions.backends.base import Backend, BackendError
+from actions.backends.cdp import CdpBackend
 from actions.backends.scripted import Event, Kind, ScriptedBackend
 from actions.backends.x11 import X11Backend
 from actions.space import Action, Button, Click, Direction, Drag, Hotkey, Scroll, Type
@@ -17,6 +18,7 @@ from vision.geometry import Point
 
 if TYPE_CHECKING:
     from tests.actions.conftest import Stage
+    from tests.actions.page_stage import PageStage
 
 Arrived = tuple[object, ...]
 
@@ -116,16 +118,78 @@ class X11Probe(Probe):
         return self.stage.becomes_free()
 
 
-@pytest.fixture(params=["scripted", "x11"])
+PAGE_KEYS = {
+    "Control": "ctrl", "Meta": "super", "Escape": "esc", " ": "space", "ContextMenu": "menu",
+    **{f"Arrow{way}": way.lower() for way in ("Up", "Down", "Left", "Right")},
+}  # fmt: skip
+
+
+class PageProbe(Probe):
+    def __init__(self, stage: PageStage) -> None:
+        self.stage = stage
+        self.backend: CdpBackend = CdpBackend(stage.page)
+        self._events: list[dict[str, Any]] = []
+        self._down: set[object] = set()
+
+    def _new(self) -> list[dict[str, Any]]:
+        self._look()
+        events, self._events = self._events, []
+        return events
+
+    def _look(self) -> None:
+        fresh = self.stage.received()
+        self._events += fresh
+        for event in fresh:
+            what = event.get("button") or event.get("code") or event.get("key")
+            if event["event"].endswith("_down"):
+                self._down.add(what)
+            if event["event"].endswith("_up"):
+                self._down.discard(what)
+
+    def arrived(self) -> list[Arrived]:
+        return [self._plain(event) for event in self._new() if event["event"] != "text"]
+
+    def _plain(self, event: dict[str, Any]) -> Arrived:
+        kind, place = event["event"], (event.get("x"), event.get("y"))
+        if kind == "motion":
+            return ("move", None, *place)
+        if kind.startswith("button"):
+            return (kind, BUTTONS[event["button"]], *place)
+        if kind.startswith("key"):
+            return (kind, PAGE_KEYS.get(event["key"], event["key"].lower()), *place)
+        sideways = Direction.LEFT if event["dx"] < 0 else Direction.RIGHT
+        upright = Direction.UP if event["dy"] < 0 else Direction.DOWN
+        return (kind, sideways if event["dx"] else upright, *place)
+
+    def text(self) -> str:
+        return "".join(self._written(event) for event in self._new())
+
+    def _written(self, event: dict[str, Any]) -> str:
+        """What an event wrote; the page keeps a tab from moving the focus away."""
+        is_tab = event["event"] == "key_down" and event["key"] == "Tab"
+        return "\t" if is_tab else str(event.get("text", ""))
+
+    def is_free(self) -> bool:
+        self._look()
+        return not self._down
+
+
+@pytest.fixture(params=["scripted", "x11", "page"])
 def probe(request: pytest.FixtureRequest) -> Iterator[Probe]:
     if request.param == "scripted":
         yield ScriptedProbe()
         return
-    made = X11Probe(request.getfixturevalue("stage"))
+    made = _probe_on(request.param, request)
     with made.backend:
         made.backend.move(Point(320, 240))
         made.arrived()
         yield made
+
+
+def _probe_on(kind: str, request: pytest.FixtureRequest) -> Probe:
+    if kind == "page":
+        return PageProbe(request.getfixturevalue("page_stage"))
+    return X11Probe(request.getfixturevalue("stage"))
 
 
 @pytest.mark.parametrize("place", [(0, 0), (0, 479), (639, 0), (639, 479), (17, 23)])

@@ -212,6 +212,8 @@ def test_what_hovering_changes_is_not_taken_for_the_effect_of_a_click() -> None:
         (Wait(-1), "seconds"),
         (Wait(math.nan), "seconds"),
         (LongPress(Point(1, 1), 1e9), "seconds"),
+        (Navigate("file:///etc/passwd"), "address with http"),
+        (Navigate("javascript:alert(1)"), "address with http"),
         (Hotkey(()), "1 to 5 keys"),
         (Hotkey(tuple("abcdefghij")), "1 to 5 keys"),
         (Hotkey(("a", "a")), "twice"),
@@ -224,8 +226,6 @@ def test_what_hovering_changes_is_not_taken_for_the_effect_of_a_click() -> None:
         *(
             (action, "cannot be done here")
             for action in (
-                Navigate("https://example.org"),
-                NavigateBack(),
                 OpenApp("Notes"),
                 OpenComputer(),
                 PressHome(),
@@ -255,11 +255,15 @@ def test_corners_of_all_monitors_are_on_the_screen(corner: Point) -> None:
     assert executor.perform(Click(corner)).outcome is Outcome.CONFIRMED
 
 
-def test_what_the_backend_lacks_is_refused() -> None:
-    backend = ScriptedBackend(unsupported=(Scroll,))
-    receipt = Executor(backend).perform(Scroll(Direction.UP))
+@pytest.mark.parametrize(
+    "action", [Scroll(Direction.UP), Navigate("https://example.org"), NavigateBack()]
+)
+def test_what_the_backend_lacks_is_refused(action: Action) -> None:
+    backend = ScriptedBackend(unsupported=(Scroll, Navigate, NavigateBack))
+    receipt = Executor(backend).perform(action)
     assert receipt.outcome is Outcome.REFUSED
-    assert "Scroll cannot be done here" in receipt.message
+    assert f"{type(action).__name__} cannot be done here" in receipt.message
+    assert backend.events == ()
 
 
 @pytest.mark.parametrize("fail_at", range(6))

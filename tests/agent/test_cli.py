@@ -22,11 +22,13 @@ from typer.testing import CliRunner, Result
 
 from agent.cli import app
 from agent.environments.display import VirtualDisplay
+from agent.environments.headless import HeadlessBrowser
 from agent.episodes.format import End, Ending, Head
 from agent.episodes.reader import Episode
 from agent.episodes.writer import EpisodeWriter
 from agent.policies.base import Observation
 from agent.policies.scripted import ScriptedPolicy
+from vision.cdp import CdpPage
 from vision.frame import Frame
 from vision.geometry import Box
 
@@ -197,6 +199,8 @@ def test_address_that_others_could_reach(tmp_path: Path) -> None:
         ["run", "x", "--profile", "kimi"],
         ["run", "x", "--profile", "gpt", "--endpoint", "http://127.0.0.1:9/v1"],
         ["run", "x", "--display", "real", "--open", "http://127.0.0.1:9"],
+        ["run", "x", "--display", "real", "--browser", "http://127.0.0.1:9"],
+        ["run", "x", "--cdp", "http://127.0.0.1:9", "--open", "http://127.0.0.1:9"],
         ["eval", "miniwob"],
         ["dance"],
     ],
@@ -238,6 +242,49 @@ def test_a_run_on_a_page_from_first_look_to_report(served: Served, tmp_path: Pat
     assert recorded.head.dialect == "uitars" and recorded.head.policy["model"] == "UI-TARS-2"
     assert eyehand("replay", folder).exit_code == 0
     assert eyehand("episode", "verify", folder).exit_code == 0
+
+
+BUTTONS = """<title>t</title><body style="margin:0;background:#fff;font:13px sans-serif">
+<button style="position:absolute;left:40px;top:90px"
+        onclick="this.remove()">Submit</button>
+<button style="position:absolute;left:40px;top:150px">Cancel</button>"""
+
+
+def test_the_embedded_model_clicks_a_button_of_a_page_without_a_display(tmp_path: Path) -> None:
+    page, folder = tmp_path / "page.html", tmp_path / "run"
+    page.write_text(BUTTONS)
+    result = eyehand(
+        "run", 'Click on the "Submit" button.', "--browser", page.as_uri(), "--size", "160x210",
+        "--episode", folder,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    recorded = Episode.open(folder)
+    assert recorded.head.display["box"] == [0, 0, 160, 210]
+    before, after = (recorded.frame(step).pixels[90:110, 40:90] for step in recorded.steps)
+    assert before.min() < 100 and after.min() == 255
+    assert eyehand("replay", folder).exit_code == 0
+
+
+def test_a_run_in_a_browser_that_is_open_already(served: Served, tmp_path: Path) -> None:
+    page, folder = tmp_path / "page.html", tmp_path / "run"
+    page.write_text(PAGE)
+    served.texts.insert(0, "Thought: it\nAction: click(point='<point>500 500</point>')")
+    with HeadlessBrowser() as browser:
+        result = eyehand(
+            "run", "press it", "--endpoint", served.url, "--cdp", browser.address,
+            "--browser", page.as_uri(), "--episode", folder,
+        )  # fmt: skip
+        assert result.exit_code == 0, result.output
+        with CdpPage(browser.address) as still_open:
+            assert still_open.evaluate("document.body.style.background") == "rgb(0, 136, 0)"
+    assert "confirmed" in result.stdout
+
+
+def test_no_page_to_work_in(served: Served, tmp_path: Path) -> None:
+    lost = ["--browser", (tmp_path / "nothing.html").as_uri()]
+    fails(eyehand("run", "x", "--endpoint", served.url, *lost), "ERR_FILE_NOT_FOUND")
+    lost = ["--cdp", "http://127.0.0.1:9"]
+    fails(eyehand("run", "x", "--endpoint", served.url, *lost), "--remote-debugging-port")
 
 
 def test_a_run_on_a_display_that_is_there(
