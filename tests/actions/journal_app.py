@@ -2,7 +2,8 @@
 
 `python journal_app.py FILE` covers the screen with a window and appends one JSON object per event
 to FILE: {"event", "x", "y", "mods", "button", "count", "key", "text", "time"}, as far as they
-apply. A press on the left half toggles a square, a key press moves a bar; the right half shows nothing.
+apply. A press on the left half toggles a square, a key press moves a bar; the right half shows
+nothing.
 """
 
 from __future__ import annotations
