@@ -10,7 +10,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from agent.model.config import KimiVLConfig, TextConfig
-from agent.model.engine import Engine, Generation
+from agent.model.engine import Engine
+from agent.model.job import Generation
 from agent.model.kimi_vl import KimiVL
 from agent.model.prompt import MEDIA, embedded_tokenizer
 from agent.policies.base import Observation

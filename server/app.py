@@ -43,7 +43,8 @@ MESSAGE = 65_536
 def create_app(backend: Backend, settings: Settings, tokens: Tokens) -> FastAPI:
     """The application for one loaded model; it closes the policy when it ends."""
     frames, audit = FrameCache(settings.images.cached), Audit(settings.audit)
-    service = Service(backend, ModelQueue(settings.queue), settings, Metrics(), frames, audit)
+    queue = ModelQueue(settings.queue, backend.parallel)
+    service = Service(backend, queue, settings, Metrics(), frames, audit)
     service.metrics.watch_queue(lambda: service.queue.inside)
 
     @asynccontextmanager

@@ -22,12 +22,17 @@ class Backend:
         name: the model's name in `/v1/models` and in answers.
         policy: decides for `/v1/act`.
         chat: answers `/v1/chat/completions`; it may share weights and caches with `policy`, since
-            the server never calls both at once.
+            the server calls both at once only where both allow several calls.
     """
 
     name: str
     policy: Policy
     chat: ChatModel
+
+    @property
+    def parallel(self) -> int:
+        """How many calls of both may run at once."""
+        return min(self.policy.parallel, self.chat.parallel)
 
 
 class PolicyChat(ChatModel):
@@ -43,6 +48,7 @@ class PolicyChat(ChatModel):
     """
 
     def __init__(self, policy: Policy, context_tokens: int) -> None:
+        self.parallel = policy.parallel
         self._policy = policy
         self._context = context_tokens
 

@@ -60,7 +60,8 @@ def _job(
     def work(ticket: Ticket[Reply]) -> Reply:
         def emit_while_wanted(text: str) -> None:
             ticket.check()
-            emit(text)
+            if text:
+                emit(text)
 
         answer = chat.complete(
             messages,

@@ -50,7 +50,7 @@ class Ticket(Generic[T]):
         self.future.cancel()
 
     def run(self) -> T:
-        """Do the job; on the model's thread."""
+        """Do the job; on a thread of the model."""
         job, self._job = self._job, None
         if job is None:
             raise Gone
@@ -58,14 +58,19 @@ class Ticket(Generic[T]):
 
 
 class ModelQueue:
-    """Runs jobs one after the other on the one thread that touches the model.
+    """Runs jobs in the order in which they came, on the threads that touch the model.
 
-    `enter` is for the event loop's thread; `close` waits for the running job.
+    `enter` is for the event loop's thread; `close` waits for the running jobs.
+
+    Args:
+        depth: most requests that wait or run.
+        parallel: most that run at once.
     """
 
-    def __init__(self, depth: int) -> None:
+    def __init__(self, depth: int, parallel: int = 1) -> None:
         self._depth = depth
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._parallel = parallel
+        self._threads = ThreadPoolExecutor(parallel, thread_name_prefix="model")
         self._lock = threading.Lock()
         self._inside = 0
         self._seconds = 1.0
@@ -83,7 +88,7 @@ class ModelQueue:
         """
         if self._inside < self._depth:
             return
-        seconds = min(max(math.ceil(self._seconds * self._inside), 1), 60)
+        seconds = min(max(math.ceil(self._seconds * self._inside / self._parallel), 1), 60)
         raise ApiError(
             429,
             f"{self._inside} requests are waiting, which is the most: try again in {seconds} s",
@@ -100,13 +105,13 @@ class ModelQueue:
             self.refuse_if_full()
             self._inside += 1
         ticket = Ticket(job)
-        ticket.future = self._thread.submit(self._timed, ticket)
+        ticket.future = self._threads.submit(self._timed, ticket)
         ticket.future.add_done_callback(self._out)
         return ticket
 
     def close(self) -> None:
         """Drop what waits, finish what runs. Safe to repeat."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _timed(self, ticket: Ticket[T]) -> T:
         start = time.monotonic()

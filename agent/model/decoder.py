@@ -12,6 +12,7 @@ Legend: B batch, T new tokens, S cached + new tokens, H heads, R kv_lora_rank.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -56,14 +57,17 @@ class LayerCache:
         """Store (B, T, R + rope); return all that is in use, (B, S, R + rope)."""
         end = self.length + new.shape[1]
         if end > self.latent.shape[1]:
-            grown = self.latent.new_empty(
-                self.latent.shape[0], max(end, 2 * self.latent.shape[1]), new.shape[2]
-            )
-            grown[:, : self.length] = self.latent[:, : self.length]
-            self.latent = grown
+            self.reserve(max(end, 2 * self.latent.shape[1]))
         self.latent[:, self.length : end] = new
         self.length = end
         return self.latent[:, :end]
+
+    def reserve(self, capacity: int) -> None:
+        """Move to storage for this many tokens."""
+        batch, _, width = self.latent.shape
+        moved = self.latent.new_empty(batch, capacity, width)
+        moved[:, : self.length] = self.latent[:, : self.length]
+        self.latent = moved
 
 
 class Cache:
@@ -88,10 +92,68 @@ class Cache:
         """Tokens in use."""
         return self.layers[0].length
 
+    @property
+    def capacity(self) -> int:
+        """Tokens that fit without moving."""
+        return self.layers[0].latent.shape[1]
+
+    def reserve(self, capacity: int) -> None:
+        """Make room for this many tokens in all; does nothing where there is room."""
+        for layer in self.layers:
+            if capacity > layer.latent.shape[1]:
+                layer.reserve(capacity)
+
     def truncate(self, length: int) -> None:
         """Forget all tokens after the first `length`."""
         for layer in self.layers:
             layer.length = min(layer.length, length)
+
+    def positions(self, new: int) -> Tensor:
+        """(new,): where the next tokens stand."""
+        device = self.layers[0].latent.device
+        return torch.arange(self.length, self.length + new, device=device)
+
+    def at(self, index: int) -> LayerCache:
+        """The history of one layer."""
+        return self.layers[index]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Several sequences in one pass: their new tokens lie one after the other in one row.
+
+    What reads weights (projections, experts) sees one long sequence; attention goes sequence by
+    sequence, so their lengths may differ and nothing is padded or copied.
+
+    Attributes:
+        caches: the history of each sequence, batch 1.
+        lengths: new tokens of each.
+    """
+
+    caches: Sequence[Cache]
+    lengths: Sequence[int]
+
+    def positions(self, new: int) -> Tensor:
+        """(new,): where each new token stands in its own sequence."""
+        assert new == sum(self.lengths)
+        return torch.cat(
+            [cache.positions(n) for cache, n in zip(self.caches, self.lengths, strict=True)]
+        )
+
+    def at(self, index: int) -> PackedLayer:
+        """The histories of one layer."""
+        return PackedLayer([cache.layers[index] for cache in self.caches], self.lengths)
+
+
+@dataclass(frozen=True)
+class PackedLayer:
+    """One layer of `Packed`."""
+
+    layers: Sequence[LayerCache]
+    lengths: Sequence[int]
+
+
+History = LayerCache | PackedLayer
 
 
 class LatentAttention(nn.Module):
@@ -112,7 +174,7 @@ class LatentAttention(nn.Module):
         self.scale = c.qk_head_dim**-0.5
 
     def forward(
-        self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None, cache: LayerCache | None
+        self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None, cache: History | None
     ) -> Tensor:
         """Attend.
 
@@ -121,7 +183,8 @@ class LatentAttention(nn.Module):
             cos: (B or 1, T, rope / 2); sin alike.
             sin: sines.
             mask: boolean, broadcastable to (B, H, T, S), True = may look; None = causal.
-            cache: this layer's history, appended to; None = only x itself.
+            cache: this layer's history, appended to; None = only x itself. A packed one takes
+                B = 1 and no mask.
 
         Returns:
             (B, T, hidden).
@@ -132,20 +195,45 @@ class LatentAttention(nn.Module):
         q_rope = rotate_pairs(q_rope, cos.unsqueeze(2), sin.unsqueeze(2))
         latent, k_rope = self.kv_a_proj_with_mqa(x).split([c.kv_lora_rank, c.qk_rope_head_dim], -1)
         latent = torch.cat([self.kv_a_layernorm(latent), rotate_pairs(k_rope, cos, sin)], -1)
-        history = latent if cache is None else cache.append(latent)
-        new, total = x.shape[1], history.shape[1]
-        absorb = cache is not None and new < ABSORB_BELOW
-        if mask is None and (1 < new < total or (absorb and new > 1)):
-            mask = causal_mask(new, total, x.device)
-        attend = self._absorbed if absorb else self._expanded
-        out = attend(q_nope, q_rope, history, mask)
+        if isinstance(cache, PackedLayer):
+            out = self._attend_packed(q_nope, q_rope, latent, cache)
+        elif cache is None:
+            out = self._expanded(q_nope, q_rope, latent, mask)
+        else:
+            out = self._attend(q_nope, q_rope, cache.append(latent), mask)
         return self.o_proj(out.flatten(2))
+
+    def _attend(
+        self, q_nope: Tensor, q_rope: Tensor, history: Tensor, mask: Tensor | None
+    ) -> Tensor:
+        """In the form that is cheaper; (B, T, H, v)."""
+        if q_nope.shape[1] >= ABSORB_BELOW:
+            return self._expanded(q_nope, q_rope, history, mask)
+        moved = self._into_latent(q_nope, q_rope)
+        rows = zip(moved, history, _rows(mask, len(history)), strict=True)
+        return self._out_of_latent(torch.stack([self._mixed(*row) for row in rows]))
+
+    def _attend_packed(
+        self, q_nope: Tensor, q_rope: Tensor, latent: Tensor, cache: PackedLayer
+    ) -> Tensor:
+        """Each sequence over its own history; (1, T, H, v)."""
+        lengths = list(cache.lengths)
+        new = latent.split(lengths, 1)
+        histories = [layer.append(x) for layer, x in zip(cache.layers, new, strict=True)]
+        if max(lengths) >= ABSORB_BELOW:
+            parts = zip(q_nope.split(lengths, 1), q_rope.split(lengths, 1), histories, strict=True)
+            return torch.cat([self._attend(*part, None) for part in parts], 1)
+        moved = self._into_latent(q_nope, q_rope)[0].split(lengths, 1)
+        mixed = [self._mixed(q, h[0], None) for q, h in zip(moved, histories, strict=True)]
+        return self._out_of_latent(torch.cat(mixed, 1).unsqueeze(0))
 
     def _expanded(
         self, q_nope: Tensor, q_rope: Tensor, history: Tensor, mask: Tensor | None
     ) -> Tensor:
         """Keys and values per head; (B, T, H, v)."""
         c = self.config
+        if mask is None and q_nope.shape[1] < history.shape[1]:
+            mask = causal_mask(q_nope.shape[1], history.shape[1], history.device)
         latent, k_rope = history.split([c.kv_lora_rank, c.qk_rope_head_dim], -1)
         kv = self.kv_b_proj(latent).unflatten(-1, (c.num_attention_heads, -1))
         k_nope, v = kv.split([c.qk_nope_head_dim, c.v_head_dim], -1)
@@ -154,27 +242,48 @@ class LatentAttention(nn.Module):
         k = torch.cat([k_nope, shared], -1).transpose(1, 2)
         return _attend(q, k, v.transpose(1, 2), mask, self.scale).transpose(1, 2)
 
-    def _absorbed(
-        self, q_nope: Tensor, q_rope: Tensor, history: Tensor, mask: Tensor | None
-    ) -> Tensor:
-        """Queries in latent space, one shared key and value per token; (B, T, H, v)."""
-        c = self.config
+    # The absorbed form in three parts. Every product is laid out so that a CPU multiplies without
+    # copying weights or history, which einsum and products against a transposed operand do.
+
+    def _into_latent(self, q_nope: Tensor, q_rope: Tensor) -> Tensor:
+        """Queries (B, T, H, d) moved to where the history is: (B, H, T, R + rope)."""
         batch, new = q_nope.shape[:2]
+        moved = q_nope.flatten(0, 1).transpose(0, 1) @ self._up_projections()[0]
+        moved = moved.unflatten(1, (batch, new)).transpose(0, 1)
+        return torch.cat([moved, q_rope.transpose(1, 2)], -1)
+
+    def _mixed(self, q_HTr: Tensor, history: Tensor, mask: Tensor | None) -> Tensor:
+        """Attend in latent space over one history (S, R + rope); (H, T, R)."""
+        new, total = q_HTr.shape[1], history.shape[0]
+        scores_HTS = F.linear(q_HTr, history).float() * self.scale
+        if mask is None and new > 1:
+            mask = causal_mask(new, total, history.device)
+        if mask is not None:
+            scores_HTS = scores_HTS.masked_fill(~mask, float("-inf"))
+        weights = scores_HTS.softmax(-1).to(history.dtype).flatten(0, 1)
+        return (weights @ history[:, : self.config.kv_lora_rank]).unflatten(0, (-1, new))
+
+    def _out_of_latent(self, mixed: Tensor) -> Tensor:
+        """What was found, (B, H, T, R), as values: (B, T, H, v)."""
+        batch, new = mixed.shape[0], mixed.shape[2]
+        values = self._up_projections()[1] @ mixed.permute(1, 3, 0, 2).flatten(2)
+        return values.permute(2, 0, 1).unflatten(0, (batch, new))
+
+    def _up_projections(self) -> tuple[Tensor, Tensor]:
+        """The maps from latent to key and to value, (H, d, R) each."""
+        c = self.config
         weight = self.kv_b_proj.weight.unflatten(0, (c.num_attention_heads, -1))
         to_key, to_value = weight.split([c.qk_nope_head_dim, c.v_head_dim], 1)
-        # Every product is laid out so that a CPU multiplies without copying weights or history,
-        # which einsum and batched products against a transposed operand do.
-        moved = q_nope.flatten(0, 1).transpose(0, 1) @ to_key
-        moved = moved.unflatten(1, (batch, new)).transpose(0, 1)
-        q_BHTr = torch.cat([moved, q_rope.transpose(1, 2)], -1)
-        rows = [F.linear(q, keys) for q, keys in zip(q_BHTr, history, strict=True)]
-        scores_BHTS = torch.stack(rows).float() * self.scale
-        if mask is not None:
-            scores_BHTS = scores_BHTS.masked_fill(~mask, float("-inf"))
-        weights = scores_BHTS.softmax(-1).to(history.dtype).flatten(1, 2)
-        mixed = (weights @ history[..., : c.kv_lora_rank]).unflatten(1, (-1, new))
-        values = to_value @ mixed.permute(1, 3, 0, 2).flatten(2)
-        return values.permute(2, 0, 1).unflatten(0, (batch, new))
+        return to_key, to_value
+
+
+def _rows(mask: Tensor | None, batch: int) -> Sequence[Tensor | None]:
+    """The mask of each row of a batch, (H or 1, T, S)."""
+    if mask is None:
+        return [None] * batch
+    while mask.dim() < 4:
+        mask = mask.unsqueeze(0)
+    return list(mask.expand(batch, *mask.shape[1:]))
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float) -> Tensor:
@@ -286,7 +395,7 @@ class DecoderLayer(nn.Module):
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
 
     def forward(
-        self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None, cache: LayerCache | None
+        self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None, cache: History | None
     ) -> Tensor:
         """(B, T, hidden) -> (B, T, hidden)."""
         x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask, cache)
@@ -311,7 +420,7 @@ class Decoder(nn.Module):
         embeddings: Tensor,
         positions: Tensor | None = None,
         mask: Tensor | None = None,
-        cache: Cache | None = None,
+        cache: Cache | Packed | None = None,
     ) -> Tensor:
         """Run the layers.
 
@@ -325,12 +434,15 @@ class Decoder(nn.Module):
             (B, T, hidden), normalised.
         """
         if positions is None:
-            start = cache.length if cache else 0
-            positions = torch.arange(start, start + embeddings.shape[1], device=embeddings.device)
+            new = embeddings.shape[1]
+            positions = (
+                torch.arange(new, device=embeddings.device) if cache is None
+                else cache.positions(new)
+            )  # fmt: skip
         cos, sin = rope_angles(self.config, positions)
         x = embeddings
         for index, layer in enumerate(self.layers):
-            history = cache.layers[index] if cache else None
+            history = cache.at(index) if cache else None
             if self.gradient_checkpointing and self.training:
                 x = checkpoint(layer, x, cos, sin, mask, history, use_reentrant=False)
             else:

@@ -1,97 +1,88 @@
 """Runs the network: token ids and pictures in, token ids out. Knows nothing about prompts.
 
 - A picture is encoded once; its features are kept by content.
-- The latent cache of the last prompt is kept: what a new prompt shares with it, pictures included,
-  is not computed again.
+- What a new prompt shares with earlier ones, pictures included, is not computed again.
+- Requests of several threads are read and continued together, one pass for all; they come and go
+  between two passes. Each gets what it would get alone.
 - With a pointing head, coordinates are not sampled: at the box token the head chooses a patch, and
   the digits are appended without a forward pass of their own. They are in range by construction.
 - With a grammar, only what it leaves open is sampled; what it forces goes into the forward pass of
   the token before, at the beginning into that of the prompt.
+
+    ContextError        a prompt that does not fit the context
+      BudgetError       or not the memory that the engine may use
 """
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
+import threading
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from agent.model.constraint import Grammar
-from agent.model.decoder import Cache
-from agent.model.kimi_vl import Encoded, KimiVL
+from agent.model.decoder import Packed
+from agent.model.job import Generation, Job, Picture
+from agent.model.kimi_vl import KimiVL
+from agent.model.store import FullError, Store
 from agent.model.tokenizer import Tokenizer
-from vision.geometry import Point
-from vision.image import Prepared
+from agent.model.writer import Wish, Writer
 
-BOX_START, BOX_END = "<|box_start|>", "<|box_end|>"
+BUDGET = 2 << 30
+"""Bytes for histories and pictures: 69,000 tokens of Kimi-VL's history."""
+
+TOGETHER = 8
+"""Requests in one pass; others wait. More rows no longer cost the same as one."""
+
+LONGEST_ALONE, LONGEST_SHARED = 4096, 512
+"""Tokens of one sequence in one pass. The first bounds memory, the second the time that others
+wait for their next token.
+"""
 
 
 class ContextError(ValueError):
     """A prompt that does not fit the context."""
 
 
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """A prepared picture and the digest of the frame that it came from."""
-
-    prepared: Prepared
-    digest: str
-
-
-@dataclass(frozen=True)
-class Generation:
-    """What the network wrote.
-
-    Attributes:
-        ids: tokens after the prompt, the stop token not included.
-        stopped: whether it ended by itself (else the limit ended it, or made its ending short).
-        confidence: probability mass around the chosen points, None when none was chosen.
-        prompt_tokens: length of the prompt.
-        cached_tokens: how many of them were not computed again.
-        encode_ms: time in the vision tower; prefill_ms and decode_ms likewise.
-        prefill_ms: time to read the prompt.
-        decode_ms: time to write.
-    """
-
-    ids: tuple[int, ...]
-    stopped: bool
-    confidence: float | None
-    prompt_tokens: int
-    cached_tokens: int
-    encode_ms: float
-    prefill_ms: float
-    decode_ms: float
+class BudgetError(ContextError):
+    """A prompt that does not fit the memory that the engine may use."""
 
 
 class Engine:
-    """One network and its caches.
+    """One network, what it keeps in memory, and the requests that it works on.
 
-    Not thread-safe: one `generate` at a time.
+    Any number of threads may call `generate` at once.
 
     Args:
         model: put into eval mode.
         tokenizer: its vocabulary.
-        pictures: how many encoded pictures are kept.
+        budget: bytes for histories and encoded pictures, beside the weights.
     """
 
-    def __init__(self, model: KimiVL, tokenizer: Tokenizer, pictures: int = 8) -> None:
+    def __init__(self, model: KimiVL, tokenizer: Tokenizer, budget: int = BUDGET) -> None:
         self.model = model.eval()
         self.tokenizer = tokenizer
-        self._kept = pictures
-        self._encoded: OrderedDict[str, Encoded] = OrderedDict()
-        self._weight = model.language_model.lm_head.weight
-        self._cache = self._new_cache()
-        self._seen: list[object] = []
+        self.store = Store(model, budget)
+        self._placeholder = model.config.media_placeholder_token_id
+        self._device = model.language_model.lm_head.weight.device
+        self._waiting: deque[Job] = deque()
+        self._active: list[Job] = []
+        # Of the threads whose requests are not done, one makes the next step; the others sleep.
+        self._turn = threading.Condition()
+        self._stepping = False
 
     @property
     def context(self) -> int:
         """How many tokens prompt and answer may have together."""
         return self.model.config.text.max_position_embeddings
 
-    @torch.inference_mode()
+    @property
+    def requests(self) -> int:
+        """How many requests it works on now, waiting ones included."""
+        return len(self._waiting) + len(self._active)
+
     def generate(
         self,
         ids: Sequence[int],
@@ -101,222 +92,217 @@ class Engine:
         choose: Callable[[Tensor], int] | None = None,
         emit: Callable[[int], bool] | None = None,
         grammar: Grammar | None = None,
+        check: Callable[[], object] | None = None,
     ) -> Generation:
-        """Continue a prompt.
+        """Continue a prompt. The callbacks may run on the thread of another request.
 
         Args:
             ids: the prompt, with one media placeholder per visual token.
             pictures: in the order of their placeholders.
-            max_tokens: most tokens to write; less where the context leaves less room.
+            max_tokens: most tokens to write; less where context or memory leave less room.
             stop: token ids that end the text.
             choose: logits (vocabulary,) -> token; None = the most likely one.
             emit: called with every token as it is written; whether to go on. It may raise.
             grammar: what may be written, None = anything. Its end is a stop token. An answer under
                 it is whole wherever `max_tokens` leaves room for a short one.
+            check: called between steps; an exception ends the request, which then raises it.
 
         Raises:
-            ContextError: the prompt alone fills the context.
+            ContextError: the prompt does not fit the context.
+            BudgetError: it does not fit the memory.
+            ValueError: another number of placeholders than of visual tokens.
             ConstraintError: `choose` chose what the grammar forbids.
         """
+        room = self._room(ids, pictures)
+        wish = Wish(min(max_tokens, room), stop, choose, emit, grammar)
+        job = Job(ids, pictures, lambda seen: Writer(self.model, self.tokenizer, wish, seen), check)
+        with self._turn:
+            self._waiting.append(job)
+        try:
+            self._work(job)
+        finally:
+            self._abandon(job)
+        return job.result()
+
+    def _room(self, ids: Sequence[int], pictures: Sequence[Picture]) -> int:
+        """How many tokens may follow a prompt; it is checked."""
         if not 0 < len(ids) < self.context:
             raise ContextError(
                 f"expected 1..{self.context - 1} prompt tokens, actually: {len(ids)}"
             )
-        began = time.perf_counter()
-        encoded = [self._encode(picture) for picture in pictures]
-        encoded_at = time.perf_counter()
-        limit = min(max_tokens, self.context - len(ids))
-        writer = _Writer(self, pictures, encoded, limit, emit, grammar)
-        forced = writer.begin()
-        cached, state = self._prefill([*ids, *forced], pictures, encoded)
-        prefilled_at = time.perf_counter()
-        writer.write(state, frozenset(stop), choose or _likeliest)
-        ended = time.perf_counter()
-        return Generation(
-            ids=tuple(writer.ids),
-            stopped=writer.stopped,
-            confidence=min(writer.masses, default=None),
-            prompt_tokens=len(ids),
-            cached_tokens=min(cached, len(ids)),
-            encode_ms=(encoded_at - began) * 1e3,
-            prefill_ms=(prefilled_at - encoded_at) * 1e3,
-            decode_ms=(ended - prefilled_at) * 1e3,
-        )
+        grids = [picture.prepared.grid_hw for picture in pictures]
+        visual, places = sum(h * w // 4 for h, w in grids), list(ids).count(self._placeholder)
+        if visual != places:
+            raise ValueError(f"{places} media placeholders for {visual} visual tokens")
+        different = {picture.digest: picture.prepared for picture in pictures}
+        taken = sum(self.store.picture_bytes(prepared) for prepared in different.values())
+        fitting = (self.store.budget - taken) // self.store.token_bytes
+        if fitting <= len(ids):
+            needed = taken + (len(ids) + 1) * self.store.token_bytes
+            raise BudgetError(
+                f"expected a request of at most {self.store.budget / 1e6:.0f} MB, actually: "
+                f"{needed / 1e6:.0f} MB for {len(ids)} prompt tokens and {len(different)} "
+                "pictures; send less, or give the engine more memory"
+            )
+        return min(self.context, fitting) - len(ids)
 
-    def feed(self, ids: Sequence[int], visual: Tensor | None = None) -> Tensor:
-        """Append tokens to the cache; the state (hidden,) of the last one."""
-        tensor = torch.tensor([list(ids)], device=self._weight.device)
-        return self.model.hidden(tensor, visual, cache=self._cache)[0, -1]
+    # Turns: threads and requests.
 
-    def logits(self, state: Tensor) -> Tensor:
-        """(hidden,) -> (vocabulary,) in fp32; a placeholder cannot be written, only shown."""
-        logits = self.model.language_model.lm_head(state).float()
-        logits[self.model.config.media_placeholder_token_id] = float("-inf")
+    def _work(self, job: Job) -> None:
+        """Step until the job is done, in turns with the threads of the other jobs."""
+        while True:
+            with self._turn:
+                self._turn.wait_for(lambda: job.done or not self._stepping)
+                if job.done:
+                    return
+                self._stepping = True
+            try:
+                self._step()
+            finally:
+                with self._turn:
+                    self._stepping = False
+                    self._turn.notify_all()
+
+    def _abandon(self, job: Job) -> None:
+        """Give up a job whose thread was interrupted."""
+        if not job.done:
+            job.fail(InterruptedError("the request was abandoned"))
+            with self._turn:
+                if not self._stepping:
+                    self._sweep()
+
+    @torch.inference_mode()
+    def _step(self) -> None:
+        """Let every job that there is room for read its next tokens and write the one after."""
+        for job in [*self._waiting, *self._active]:
+            if job.check is not None:
+                _guarded(job, job.check)
+        self._sweep()
+        self._admit()
+        self._sweep()
+        self._make_room()
+        if self._active:
+            self._advance(self._active)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Let go of jobs that are done."""
+        for job in [job for job in self._waiting if job.done]:
+            self._waiting.remove(job)
+        for job in [job for job in self._active if job.done]:
+            self._release(job)
+
+    def _admit(self) -> None:
+        """Begin waiting jobs, first come first served, as far as memory allows."""
+        while self._waiting and len(self._active) < TOGETHER:
+            job = self._waiting[0]
+            try:
+                _guarded(job, self._begin, job)
+            except FullError:
+                return  # those that run now will make room; one alone always has room
+            self._waiting.popleft()
+
+    def _begin(self, job: Job) -> None:
+        borrowed: list[str] = []
+        try:
+            encoded = []
+            for picture in job.pictures:
+                encoded.append(self.store.borrow(picture.digest, picture.prepared))
+                borrowed.append(picture.digest)
+            job.look(encoded)
+            keys = _content_keys(job, self._placeholder)
+            history = self.store.open(keys)
+        except BaseException:
+            for digest in borrowed:
+                self.store.give_back(digest)
+            raise
+        job.begin(history)
+        history.keys = keys
+        self._active.append(job)
+
+    def _release(self, job: Job) -> None:
+        self._active.remove(job)
+        assert job.history is not None
+        self.store.close(job.history)
+        for picture in job.pictures:
+            self.store.give_back(picture.digest)
+
+    def _make_room(self) -> None:
+        """Enlarge histories for the next step; where memory ends, the youngest job must wait."""
+        for job in list(self._active):
+            while job in self._active:
+                assert job.history is not None
+                try:
+                    self.store.reserve(job.history, job.history.length + self._portion(job))
+                    break
+                except FullError:
+                    youngest = self._active[-1]
+                    self._release(youngest)
+                    youngest.suspend()
+                    self._waiting.appendleft(youngest)
+
+    def _portion(self, job: Job) -> int:
+        longest = LONGEST_ALONE if len(self._active) == 1 else LONGEST_SHARED
+        return min(job.unread, longest)
+
+    # One pass of the network.
+
+    def _advance(self, jobs: Sequence[Job]) -> None:
+        lengths = [self._portion(job) for job in jobs]
+        before = [job.history.length for job in jobs if job.history]
+        try:
+            states = self._read(jobs, lengths)
+        except BaseException as error:
+            for job, length in zip(jobs, before, strict=True):
+                assert job.history is not None
+                job.history.cache.truncate(length)
+                if isinstance(error, Exception):
+                    job.fail(error)
+            if isinstance(error, Exception):
+                return
+            raise
+        ready = [(job, state) for job, state in zip(jobs, states, strict=True) if not job.unread]
+        asking = [state for job, state in ready if not job.writer.points]
+        logits = iter(self._logits(torch.stack(asking))) if asking else iter(())
+        for job, state in ready:
+            of_job = None if job.writer.points else next(logits)
+            _guarded(job, job.write, state, of_job)
+            assert job.history is not None
+            job.history.keys += job.tokens[len(job.history.keys) :]
+
+    def _read(self, jobs: Sequence[Job], lengths: Sequence[int]) -> list[Tensor]:
+        """Feed every job's next tokens; the state (hidden,) of the last one of each."""
+        portions = [job.portion(n, self._placeholder) for job, n in zip(jobs, lengths, strict=True)]
+        ids = torch.tensor([[token for part, _ in portions for token in part]], device=self._device)
+        seen = [visual for _, visual in portions if visual is not None]
+        caches = [job.history.cache for job in jobs if job.history]
+        cache = caches[0] if len(jobs) == 1 else Packed(caches, lengths)
+        states = self.model.hidden(ids, torch.cat(seen) if seen else None, cache=cache)[0]
+        ends = torch.tensor(lengths).cumsum(0) - 1
+        return list(states[ends])
+
+    def _logits(self, states: Tensor) -> Tensor:
+        """(n, hidden) -> (n, vocabulary) in fp32; a placeholder cannot be written, only shown."""
+        logits = self.model.language_model.lm_head(states).float()
+        logits[:, self._placeholder] = float("-inf")
         return logits
 
-    def remember(self, ids: Sequence[int]) -> None:
-        """Note what `feed` put into the cache after the prompt."""
-        self._seen.extend(ids)
 
-    def _encode(self, picture: Picture) -> Encoded:
-        if picture.digest not in self._encoded:
-            patches = torch.from_numpy(picture.prepared.patches).to(self._weight)
-            self._encoded[picture.digest] = self.model.encode(patches, [picture.prepared.grid_hw])
-        self._encoded.move_to_end(picture.digest)
-        while len(self._encoded) > self._kept:
-            self._encoded.popitem(last=False)
-        return self._encoded[picture.digest]
-
-    def _prefill(
-        self, ids: Sequence[int], pictures: Sequence[Picture], encoded: Sequence[Encoded]
-    ) -> tuple[int, Tensor]:
-        """Compute what the cache does not hold; (tokens reused, state of the last token)."""
-        keys = _content_keys(ids, pictures, encoded, self.model.config.media_placeholder_token_id)
-        shared, most = 0, min(len(self._seen), len(keys) - 1, self._cache.length)
-        while shared < most and self._seen[shared] == keys[shared]:
-            shared += 1
-        self._cache.truncate(shared)
-        self._seen = keys[:shared]
-        visual = torch.cat([e.tokens for e in encoded]) if encoded else None
-        if visual is not None:
-            visual = visual[_placeholders(keys[:shared]) :]
-        state = self.feed(ids[shared:], visual if visual is not None and len(visual) else None)
-        self._seen = keys
-        return shared, state
-
-    def _new_cache(self) -> Cache:
-        weight = self._weight
-        return Cache(self.model.config.text, dtype=weight.dtype, device=weight.device)
+def _guarded(job: Job, act: Callable[..., object], *given: object) -> None:
+    """Let an error of one job end that job alone; only a lack of room is not its fault."""
+    try:
+        act(*given)
+    except FullError:
+        raise
+    except Exception as error:
+        job.fail(error)
 
 
-class _Writer:
-    """One answer in the making."""
-
-    def __init__(
-        self,
-        engine: Engine,
-        pictures: Sequence[Picture],
-        encoded: Sequence[Encoded],
-        limit: int,
-        emit: Callable[[int], bool] | None,
-        grammar: Grammar | None,
-    ) -> None:
-        self.engine = engine
-        self.ids: list[int] = []
-        self.masses: list[float] = []
-        self._ended = False
-        self._limit = limit
-        self._emit = emit
-        self._wanted = True
-        self._screen = (pictures[-1], encoded[-1]) if pictures else None
-        specials = engine.tokenizer.specials
-        pointing = engine.model.pointer is not None and pictures and BOX_START in specials
-        self._opening = specials[BOX_START] if pointing else None
-        self._end = frozenset[int]() if grammar is None else frozenset([grammar.end])
-        self._constraint = None if grammar is None else grammar.begin(self._opening)
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the answer is what it would be without a limit."""
-        if self._constraint is not None and self._constraint.hurried:
-            return False
-        return self._ended or self._complete
-
-    def begin(self) -> list[int]:
-        """Write what every answer begins with; it is for the caller to feed."""
-        return [] if self._constraint is None else self._take([])
-
-    def write(self, state: Tensor, stop: frozenset[int], choose: Callable[[Tensor], int]) -> None:
-        """Write from the state of the last token on, until a stop token or the limit."""
-        while self._goes_on():
-            if self.ids and self.ids[-1] == self._opening:
-                following = self._point(state)
-            else:
-                following = self._choose(self.engine.logits(state), choose)
-            if following[0] in stop | self._end:
-                self._ended = True
-                return
-            run = self._take(following)
-            if self._goes_on():
-                state = self.engine.feed(run)
-                self.engine.remember(run)
-
-    def _goes_on(self) -> bool:
-        return len(self.ids) < self._limit and self._wanted and not self._complete
-
-    @property
-    def _complete(self) -> bool:
-        return self._constraint is not None and self._constraint.complete
-
-    def _choose(self, logits: Tensor, choose: Callable[[Tensor], int]) -> list[int]:
-        if self._constraint is None:
-            return [choose(logits)]
-        return self._constraint.next(logits, choose, self._limit - len(self.ids))
-
-    def _take(self, tokens: list[int]) -> list[int]:
-        """Write tokens and what the grammar forces after them; all that was written."""
-        room = self._limit - len(self.ids)
-        run = tokens[:room] if self._constraint is None else self._constraint.advance(tokens, room)
-        self.ids += run
-        if self._emit is not None:
-            self._wanted = all(self._emit(token) for token in run)
-        return run
-
-    def _point(self, state: Tensor) -> list[int]:
-        """Tokens of "(x,y)" and the closing box token, for where the pointing head looks."""
-        assert self._screen is not None
-        picture, encoded = self._screen
-        point, mass = choose_point(self.engine.model, state, encoded, picture.prepared)
-        self.masses.append(mass)
-        text = f"({round(point.x)},{round(point.y)}){BOX_END}"
-        return self.engine.tokenizer.encode(text, specials=True)
-
-
-def choose_point(
-    model: KimiVL, state: Tensor, encoded: Encoded, prepared: Prepared
-) -> tuple[Point, float]:
-    """The point that a state means, in model space, and the probability mass around it.
-
-    Args:
-        model: a network with a pointing head.
-        state: (hidden,), the decoder's state at the box token.
-        encoded: the picture pointed at.
-        prepared: its grid and coordinate map.
-    """
-    assert model.pointer is not None
-    rows, columns = prepared.grid_hw
-    side = model.config.vision.patch_size
-    keys = model.pointer.keys(encoded.patches).to(state.dtype)
-    logits = model.pointer(state.unsqueeze(0), keys)[0].view(rows, columns)
-    width, height = prepared.map.image
-    # Patches whose centre is padding cannot be meant; the first one always can.
-    logits[max(1, round(height / side)) :] = float("-inf")
-    logits[:, max(1, round(width / side)) :] = float("-inf")
-    weights = logits.flatten().softmax(-1).view(rows, columns)
-    best = int(weights.argmax())
-    row, column = divmod(best, columns)
-    offset = model.pointer.offsets(state.unsqueeze(0), keys[best].unsqueeze(0))[0]
-    x = min((column + float(offset[0])) * side, width - 0.5)
-    y = min((row + float(offset[1])) * side, height - 0.5)
-    around = weights[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
-    return prepared.map.image_to_model(Point(x, y)), float(around.sum())
-
-
-def _likeliest(logits: Tensor) -> int:
-    return int(logits.argmax())
-
-
-def _content_keys(
-    ids: Sequence[int], pictures: Sequence[Picture], encoded: Sequence[Encoded], placeholder: int
-) -> list[object]:
+def _content_keys(job: Job, placeholder: int) -> list[object]:
     """Tokens as cache keys: a placeholder stands for one visual token of one picture."""
     visual = iter(
         (picture.digest, index)
-        for picture, made in zip(pictures, encoded, strict=True)
-        for index in range(len(made.tokens))
+        for picture in job.pictures
+        for index in range(picture.prepared.grid_hw[0] * picture.prepared.grid_hw[1] // 4)
     )
-    return [next(visual, token) if token == placeholder else token for token in ids]
-
-
-def _placeholders(keys: Sequence[object]) -> int:
-    return sum(isinstance(key, tuple) for key in keys)
+    return [next(visual, token) if token == placeholder else token for token in job.tokens]

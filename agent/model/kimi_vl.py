@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from agent.model.config import KimiVLConfig
-from agent.model.decoder import Cache, LanguageModel
+from agent.model.decoder import Cache, LanguageModel, Packed
 from agent.model.pointer import PointingHead, ReadingHead
 from vision.moonvit import Grid, MoonVit
 from vision.projector import Projector
@@ -72,7 +72,7 @@ class KimiVL(nn.Module):
         visual: Tensor | None = None,
         positions: Tensor | None = None,
         mask: Tensor | None = None,
-        cache: Cache | None = None,
+        cache: Cache | Packed | None = None,
     ) -> Tensor:
         """Decoder states (B, T, hidden); arguments as in `Decoder.forward`."""
         return self.language_model.model(self.embed(ids, visual), positions, mask, cache)

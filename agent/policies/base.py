@@ -89,9 +89,13 @@ class PolicyError(RuntimeError):
 class Policy(ABC):
     """Decides the next step from one observation.
 
-    Not thread-safe; one episode at a time. A text that does not parse is a `Decision` with `error`
-    set, not an exception.
+    A text that does not parse is a `Decision` with `error` set, not an exception.
+
+    Attributes:
+        parallel: how many calls of `decide` may run at once, each on a thread of its own.
     """
+
+    parallel: int = 1
 
     @abstractmethod
     def decide(self, observation: Observation) -> Decision:

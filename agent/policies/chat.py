@@ -61,15 +61,22 @@ class PromptTooLong(PolicyError):
 
 
 Emit = Callable[[str], None]
-"""Takes the next piece of an answer. It raises when nobody waits any more: let that pass."""
+"""Takes the next piece of an answer. It raises when nobody waits any more: let that pass. An empty
+piece adds nothing and only asks; a model that keeps its caller waiting sends some.
+"""
 
 
 class ChatModel(ABC):
     """Writes an answer to a chat.
 
-    Not thread-safe: one call at a time. Messages come as clients send them: runs of the same role,
-    with or without a system message, possibly no picture at all.
+    Messages come as clients send them: runs of the same role, with or without a system message,
+    possibly no picture at all.
+
+    Attributes:
+        parallel: how many calls may run at once, each on a thread of its own.
     """
+
+    parallel: int = 1
 
     @property
     @abstractmethod

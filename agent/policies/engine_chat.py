@@ -15,7 +15,8 @@ from actions.dialects import ParseError, parse
 from agent.memory import messages
 from agent.model import chat as template
 from agent.model.constraint import ConstraintError, Grammar
-from agent.model.engine import ContextError, Engine, Generation, Picture
+from agent.model.engine import TOGETHER, ContextError, Engine
+from agent.model.job import Generation, Picture
 from agent.model.tokenizer import Tokenizer
 from agent.policies.base import Decision, Observation, Policy, PolicyError, Timing, Usage
 from agent.policies.chat import ChatModel, Emit, Finish, Message, PromptTooLong, Reply
@@ -33,6 +34,8 @@ class EngineChat(ChatModel):
         image: how its pictures are prepared.
         grammar: what its answers are held to, None = nothing.
     """
+
+    parallel = TOGETHER
 
     def __init__(
         self, engine: Engine, image: ImageConfig = KIMI_VL, grammar: Grammar | None = None
@@ -68,14 +71,17 @@ class EngineChat(ChatModel):
             end = tokenizer.special(template.END)
             choose = sampler(temperature, seed)
             made = self.engine.generate(
-                ids, pictures, max_tokens, [end], choose, writer.take, self.grammar
-            )
+                ids, pictures, max_tokens, [end], choose, writer.take, self.grammar,
+                check=lambda: emit(""),
+            )  # fmt: skip
         finish = Finish.STOP if made.stopped or writer.cut else Finish.LENGTH
         return Reply(writer.finish(), finish, usage_of(made), timing_of(made, began))
 
 
 class ChatPolicy(Policy):
     """A chat model as a policy, through the profile that fits it."""
+
+    parallel = TOGETHER
 
     def __init__(self, chat: EngineChat, profile: Profile, name: dict[str, str]) -> None:
         self.chat = chat

@@ -16,7 +16,8 @@ from agent.model import checkpoint, preprocessor, prompt
 from agent.model.checkpoint import CheckpointError
 from agent.model.config import ConfigError, KimiVLConfig
 from agent.model.constraint import ConstraintError, Grammar
-from agent.model.engine import Engine, Generation, Picture
+from agent.model.engine import TOGETHER, Engine
+from agent.model.job import Generation, Picture
 from agent.model.tokenizer import Tokenizer, TokenizerError
 from agent.policies.base import Decision, Observation, Policy, PolicyError
 from agent.policies.engine_chat import ChatPolicy, EngineChat, explained, timing_of, usage_of
@@ -43,6 +44,8 @@ class EmbeddedPolicy(Policy):
         engine: a network with a pointing head.
         directory: where its weights lie.
     """
+
+    parallel = TOGETHER
 
     def __init__(self, engine: Engine, directory: Path) -> None:
         self.engine = engine

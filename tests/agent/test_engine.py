@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actions.dialects import parse
-from agent.model.engine import ContextError, Engine, Picture
+from agent.model.engine import ContextError, Engine
 from agent.model.generate import greedy
+from agent.model.job import Picture
 from agent.model.prompt import (
     BOX_START,
     END,

@@ -122,3 +122,17 @@ def test_the_model_stops_writing_for_a_client_that_left(open_door: Open, stream:
     assert chat.ended.wait(10)
     wait_for(lambda: waiting(door) == 0)
     assert chat.given < len(chat.pieces)
+
+
+def test_a_model_that_allows_it_answers_several_requests_at_once(open_door: Open) -> None:
+    gate = Gate()
+    policy, chat = ScriptedPolicy(gate), ScriptedChat()
+    policy.parallel = chat.parallel = 2
+    door = open_door(policy, chat)
+    with ThreadPoolExecutor(3) as pool:
+        taken = [pool.submit(door.act) for _ in range(3)]
+        wait_for(lambda: len(gate.threads) == 2)
+        wait_for(lambda: waiting(door) == 3)
+        assert len(policy.seen) == 2
+        gate.opened.set()
+        assert [answer.result().status_code for answer in taken] == [200, 200, 200]

@@ -1,0 +1,164 @@
+"""One answer in the making: what to write next, given the state of the last token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from agent.model.constraint import Grammar
+from agent.model.kimi_vl import Encoded, KimiVL
+from agent.model.tokenizer import Tokenizer
+from vision.geometry import Point
+from vision.image import Prepared
+
+BOX_START, BOX_END = "<|box_start|>", "<|box_end|>"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How an answer should be written.
+
+    Attributes:
+        max_tokens: most tokens to write.
+        stop: token ids that end the text.
+        choose: logits (vocabulary,) -> token; None = the most likely one.
+        emit: called with every token as it is written; whether to go on. It may raise.
+        grammar: what may be written, None = anything. Its end is a stop token.
+    """
+
+    max_tokens: int
+    stop: Collection[int] = ()
+    choose: Callable[[Tensor], int] | None = None
+    emit: Callable[[int], bool] | None = None
+    grammar: Grammar | None = None
+
+
+class Writer:
+    """Writes one answer, token by token; it never runs the decoder itself.
+
+    Args:
+        model: its pointing head is asked for coordinates when it has one.
+        tokenizer: its vocabulary.
+        wish: how to write.
+        screen: the picture that may be pointed at, None without a picture.
+    """
+
+    def __init__(
+        self,
+        model: KimiVL,
+        tokenizer: Tokenizer,
+        wish: Wish,
+        screen: tuple[Prepared, Encoded] | None,
+    ) -> None:
+        self.ids: list[int] = []
+        self.masses: list[float] = []
+        self._model, self._tokenizer, self._wish, self._screen = model, tokenizer, wish, screen
+        self._ended = False
+        self._wanted = True
+        pointing = model.pointer is not None and screen and BOX_START in tokenizer.specials
+        self._opening = tokenizer.specials[BOX_START] if pointing else None
+        grammar = wish.grammar
+        self._stop = frozenset(wish.stop) | ({grammar.end} if grammar else frozenset())
+        self._constraint = None if grammar is None else grammar.begin(self._opening)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the answer is what it would be without a limit."""
+        if self._constraint is not None and self._constraint.hurried:
+            return False
+        return self._ended or self._complete
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more will be written."""
+        full = len(self.ids) >= self._wish.max_tokens
+        return full or self._ended or not self._wanted or self._complete
+
+    @property
+    def points(self) -> bool:
+        """Whether a point comes next, for which no logits are needed."""
+        return bool(self.ids) and self.ids[-1] == self._opening
+
+    def begin(self) -> list[int]:
+        """Write what every answer begins with; it is for the caller to feed."""
+        return [] if self._constraint is None else self._take([])
+
+    def write(self, state: Tensor, logits: Tensor | None) -> list[int]:
+        """Write on.
+
+        Args:
+            state: (hidden,) of the last token.
+            logits: (vocabulary,) at that state; None where `points`.
+
+        Returns:
+            What was written, for the caller to feed; empty when a stop token came.
+        """
+        following = self._point(state) if logits is None else self._choose(logits)
+        if following[0] in self._stop:
+            self._ended = True
+            return []
+        return self._take(following)
+
+    @property
+    def _complete(self) -> bool:
+        return self._constraint is not None and self._constraint.complete
+
+    def _choose(self, logits: Tensor) -> list[int]:
+        choose = self._wish.choose or _likeliest
+        if self._constraint is None:
+            return [choose(logits)]
+        return self._constraint.next(logits, choose, self._wish.max_tokens - len(self.ids))
+
+    def _take(self, tokens: list[int]) -> list[int]:
+        """Write tokens and what the grammar forces after them; all that was written."""
+        room = self._wish.max_tokens - len(self.ids)
+        run = tokens[:room] if self._constraint is None else self._constraint.advance(tokens, room)
+        self.ids += run
+        if self._wish.emit is not None:
+            self._wanted = all(self._wish.emit(token) for token in run)
+        return run
+
+    def _point(self, state: Tensor) -> list[int]:
+        """Tokens of "(x,y)" and the closing box token, for where the pointing head looks."""
+        assert self._screen is not None
+        prepared, encoded = self._screen
+        point, mass = choose_point(self._model, state, encoded, prepared)
+        self.masses.append(mass)
+        text = f"({round(point.x)},{round(point.y)}){BOX_END}"
+        return self._tokenizer.encode(text, specials=True)
+
+
+def choose_point(
+    model: KimiVL, state: Tensor, encoded: Encoded, prepared: Prepared
+) -> tuple[Point, float]:
+    """The point that a state means, in model space, and the probability mass around it.
+
+    Args:
+        model: a network with a pointing head.
+        state: (hidden,), the decoder's state at the box token.
+        encoded: the picture pointed at.
+        prepared: its grid and coordinate map.
+    """
+    assert model.pointer is not None
+    rows, columns = prepared.grid_hw
+    side = model.config.vision.patch_size
+    keys = model.pointer.keys(encoded.patches).to(state.dtype)
+    logits = model.pointer(state.unsqueeze(0), keys)[0].view(rows, columns)
+    width, height = prepared.map.image
+    # Patches whose centre is padding cannot be meant; the first one always can.
+    logits[max(1, round(height / side)) :] = float("-inf")
+    logits[:, max(1, round(width / side)) :] = float("-inf")
+    weights = logits.flatten().softmax(-1).view(rows, columns)
+    best = int(weights.argmax())
+    row, column = divmod(best, columns)
+    offset = model.pointer.offsets(state.unsqueeze(0), keys[best].unsqueeze(0))[0]
+    x = min((column + float(offset[0])) * side, width - 0.5)
+    y = min((row + float(offset[1])) * side, height - 0.5)
+    around = weights[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
+    return prepared.map.image_to_model(Point(x, y)), float(around.sum())
+
+
+def _likeliest(logits: Tensor) -> int:
+    return int(logits.argmax())
