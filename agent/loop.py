@@ -178,7 +178,9 @@ class Agent:
         if draft is None or draft.decision is None:
             return
         report = draft.report(len(self._history) + 1, draft.decision)
-        self._recorder.append(draft.frame, draft.decision, draft.actions, draft.receipts)
+        self._recorder.append(
+            draft.frame, draft.decision, draft.actions, draft.receipts, draft.feedback
+        )
         self._history.append(draft.turn(draft.decision))
         if len(self._history) > PICTURES:
             old = len(self._history) - PICTURES - 1

@@ -8,6 +8,7 @@ from actions.backends.base import Backend
 from actions.executor import Executor
 from actions.guard import Guard
 from agent.episodes.format import Head
+from agent.episodes.rules import rules_json
 from agent.episodes.writer import EpisodeWriter
 from agent.loop import Agent
 from agent.policies.base import Policy
@@ -51,7 +52,10 @@ def work(
     }
     dialect = about.get("dialect", "uitars")
     executor = Executor(backend, screen, fail_safe=attended)
-    recorder = EpisodeWriter(episode, Head(task.instruction, dialect, display, about))
+    guard = guard or Guard()
+    rules = rules_json(guard.rules)
+    head = Head(task.instruction, dialect, display, about, rules=rules)
+    recorder = EpisodeWriter(episode, head)
     agent = Agent(policy, executor, screen, recorder, listener, guard=guard, consent=consent)
     with on_signals(agent.interrupt):
         return agent.run(task)

@@ -9,7 +9,10 @@ import typer
 
 episodes = typer.Typer(help="Look into recorded episodes.", no_args_is_help=True)
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A recorded episode.")]
+Folder = Annotated[
+    Path, typer.Argument(metavar="DIR", help="A recorded episode: its folder, or a packed one.")
+]
+Out = Annotated[Path, typer.Argument(metavar="OUT", help="Where to write; must not exist.")]
 
 
 def replay(folder: Folder) -> None:
@@ -41,6 +44,49 @@ def show(folder: Folder) -> None:
 
     for line in tell(Episode.open(folder)):
         typer.echo(line)
+
+
+@episodes.command()
+def pack(folder: Folder, out: Out) -> None:
+    """Put an episode into one file, for sharing."""
+    from agent.episodes.pack import pack as pack_episode
+
+    typer.echo(f"packed  {pack_episode(folder, out)}")
+
+
+@episodes.command()
+def unpack(folder: Folder, out: Out) -> None:
+    """Make a folder of a packed episode."""
+    from agent.episodes.pack import unpack as unpack_episode
+
+    typer.echo(f"episode  {unpack_episode(folder, out)}")
+
+
+@episodes.command()
+def fork(
+    folder: Folder,
+    out: Out,
+    at: Annotated[int, typer.Option(min=0, help="How many steps to keep.")],
+) -> None:
+    """Begin a new episode with the first steps of another."""
+    from agent.episodes.pack import fork as fork_episode
+
+    typer.echo(f"episode  {fork_episode(folder, at, out)}")
+
+
+@episodes.command()
+def diff(
+    folder: Folder,
+    other: Annotated[Path, typer.Argument(metavar="OTHER", help="Another episode.")],
+) -> None:
+    """Print what two episodes differ in (- first, + second); fail when there is anything."""
+    from agent.episodes.diff import diff as diff_episodes
+
+    differences = diff_episodes(folder, other)
+    for difference in differences:
+        typer.echo(str(difference))
+    if differences:
+        raise typer.Exit(1)
 
 
 @episodes.command()

@@ -26,7 +26,10 @@ from agent.policies.base import Timing, Usage
 from vision.geometry import Box, CoordinateMap, Point, Size
 
 FORMAT = "eyehand-episode"
-VERSION = (1, 0)
+Version = tuple[int, int]
+"""Major and minor."""
+
+VERSION: Version = (1, 1)
 MANIFEST = "manifest.json"
 STEPS = "steps.jsonl"
 IMAGES = "images"
@@ -56,6 +59,8 @@ class End(StrEnum):
     """A person stopped it."""
     FAILED = "failed"
     """An error ended it."""
+    FORKED = "forked"
+    """It is the beginning of another episode, cut off to go on from there."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,8 @@ class Head:
         created: seconds since the epoch.
         id: unique name of this recording.
         parent: id and step of the episode that this one was forked from, None for an original.
+        source: who acted: `agent`, or `human` in a recording of a person.
+        rules: the guard's, as `agent.episodes.rules` writes them; None when they were not kept.
     """
 
     instruction: str
@@ -107,6 +114,8 @@ class Head:
     created: float = field(default_factory=time.time)
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     parent: Json | None = None
+    source: str = "agent"
+    rules: tuple[Json, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -192,6 +201,7 @@ class StepRecord:
         usage: token counts.
         timing: milliseconds of the decision.
         withheld: how many texts in this record had something secret taken out.
+        feedback: what the model was told about this step before its next one.
     """
 
     index: int
@@ -208,6 +218,7 @@ class StepRecord:
     usage: Usage = field(default_factory=Usage)
     timing: Timing = field(default_factory=Timing)
     withheld: int = 0
+    feedback: str = ""
 
 
 def to_json(record: Head | Ending | StepRecord) -> Json:

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from agent.episodes.errors import BrokenEpisode
+from agent.episodes.files import Files
 from agent.episodes.folder import write_whole
 from agent.episodes.format import IMAGES, FrameRecord, digest
 from vision.frame import Frame, Pixels
@@ -72,11 +73,11 @@ class ImageWriter:
         return replace(record, file=digest(data))
 
 
-def read_image(path: Path, record: FrameRecord, key: FrameRecord | None, step: int) -> Frame:
+def read_image(files: Files, record: FrameRecord, key: FrameRecord | None, step: int) -> Frame:
     """The frame of a step, pixel for pixel as it was seen.
 
     Args:
-        path: the episode's folder.
+        files: the episode's files.
         record: the frame to read.
         key: the record of its key picture, None when it has none.
         step: the step's index, for messages.
@@ -84,13 +85,13 @@ def read_image(path: Path, record: FrameRecord, key: FrameRecord | None, step: i
     Raises:
         BrokenEpisode: a file is missing, damaged or not the one that was recorded.
     """
-    pixels = _read(path, record, step)
+    pixels = _read(files, record, step)
     if key is not None:
-        pixels = np.bitwise_xor(pixels, _read(path, key, step))
+        pixels = np.bitwise_xor(pixels, _read(files, key, step))
     frame = Frame(pixels, record.box, record.time, record.cursor)
     if frame.digest != record.digest:
         raise BrokenEpisode(
-            f"{path / image_name(record)}, step {step}: it does not show the recorded pixels"
+            f"{files.path / image_name(record)}, step {step}: it does not show the recorded pixels"
         )
     return frame
 
@@ -102,11 +103,11 @@ def _encode(pixels: Pixels) -> bytes:
     return file.getvalue()
 
 
-def _read(path: Path, record: FrameRecord, step: int) -> Pixels:
+def _read(files: Files, record: FrameRecord, step: int) -> Pixels:
     """The pixels in one file, whose hash and size must be the recorded ones."""
-    where = f"{path / image_name(record)}, step {step}"
+    where = f"{files.path / image_name(record)}, step {step}"
     try:
-        data = (path / image_name(record)).read_bytes()
+        data = files.read(image_name(record))
     except OSError as error:
         raise BrokenEpisode(f"{where}: the image cannot be read: {error.strerror}") from error
     if digest(data) != record.file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -10,6 +11,7 @@ from typing import NamedTuple, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from agent.episodes.errors import BrokenEpisode, NewerEpisode, NotAnEpisode
+from agent.episodes.files import Files, files_of
 from agent.episodes.format import (
     MANIFEST,
     STEPS,
@@ -19,6 +21,7 @@ from agent.episodes.format import (
     Head,
     Json,
     StepRecord,
+    Version,
     genesis,
     open_line,
     open_manifest,
@@ -50,11 +53,12 @@ class Episode:
     """A recorded episode, read.
 
     Attributes:
-        path: its folder.
+        path: its folder, or the file that it was packed into.
         head: what was known before the first step.
         outcome: how it ended, None when the writer was killed (or is still at work).
         steps: the acknowledged steps, in order.
         torn_bytes: length of a last line that was never finished, 0 when there is none.
+        files: where its pictures are read from.
     """
 
     path: Path
@@ -62,26 +66,28 @@ class Episode:
     outcome: Ending | None
     steps: tuple[StepRecord, ...]
     torn_bytes: int
+    files: Files
 
     @classmethod
     def open(cls, path: Path | str) -> Episode:
-        """Read a folder. A torn last line and a newer minor version are tolerated.
+        """Read a folder or a packed file. A torn last line and a newer minor version are tolerated.
 
         Raises:
             NotAnEpisode: there is no readable manifest.
             NewerEpisode: a newer major version wrote it.
             BrokenEpisode: a step is not as it was written; the message names it.
         """
-        path = Path(path)
-        manifest, major = read_manifest(path)
-        raw, torn = _read_steps(path, genesis(manifest["head"]))
+        files = files_of(path := Path(path))
+        manifest, version = read_manifest(files)
+        raw, torn = _read_steps(files, genesis(manifest["head"]))
         outcome = manifest.get("outcome")
         return cls(
             path,
-            _valid(_HEAD, migrate("head", manifest["head"], major), f"{path / MANIFEST}"),
+            _valid(_HEAD, migrate("head", manifest["head"], version), f"{path / MANIFEST}"),
             None if outcome is None else _valid(_ENDING, outcome, f"{path / MANIFEST}"),
-            tuple(read_step(path, index, step, major) for index, step in enumerate(raw)),
+            tuple(read_step(path, index, step, version) for index, step in enumerate(raw)),
             torn,
+            files,
         )
 
     def frame(self, step: StepRecord) -> Frame:
@@ -90,7 +96,7 @@ class Episode:
         Raises:
             BrokenEpisode: an image is missing, damaged or not the one that was recorded.
         """
-        return read_image(self.path, step.frame, self._key(step), step.index)
+        return read_image(self.files, step.frame, self._key(step), step.index)
 
     def _key(self, step: StepRecord) -> FrameRecord | None:
         """The key picture of a step's picture: an earlier step shows it as a whole."""
@@ -105,21 +111,21 @@ class Episode:
         )
 
 
-def read_manifest(path: Path) -> tuple[Json, int]:
-    """The manifest, its hash checked, and its major version.
+def read_manifest(files: Files) -> tuple[Json, Version]:
+    """The manifest, its hash checked, and its version.
 
     Raises:
         NotAnEpisode: there is none.
         NewerEpisode: it is of a newer major version.
         BrokenEpisode: it was changed, or lacks something.
     """
-    file = path / MANIFEST
+    file = files.path / MANIFEST
     try:
-        data = file.read_bytes()
+        data = files.read(MANIFEST)
     except OSError as error:
         raise NotAnEpisode(
-            f"{path} is no episode: {MANIFEST} cannot be read ({error.strerror}); "
-            "expected a folder that `eyehand run` recorded"
+            f"{files.path} is no episode: {MANIFEST} cannot be read ({error.strerror}); "
+            "expected a recorded folder, or what `eyehand episode pack` made of one"
         ) from error
     try:
         manifest = open_manifest(data)
@@ -136,25 +142,31 @@ def read_manifest(path: Path) -> tuple[Json, int]:
             f"{file} has format {major}.{minor}, this reader knows up to {VERSION[0]}.x; "
             "update eyehand"
         )
-    return manifest, major
+    return manifest, (major, minor)
 
 
-def read_step(path: Path, index: int, raw: Json, major: int) -> StepRecord:
+def read_step(path: Path, index: int, raw: Json, version: Version) -> StepRecord:
     """The record of one step, migrated and checked against its types.
 
     Raises:
         BrokenEpisode: it does not fit the format, or is not the step that belongs here.
     """
     where = f"{path / STEPS}, step {index}"
-    record = _valid(_STEP, migrate("step", raw, major), where)
+    try:
+        migrated = migrate("step", raw, version)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BrokenEpisode(f"{where} does not fit format {version}: {error!r}") from error
+    record = _valid(_STEP, migrated, where)
     if record.index != index:
         raise BrokenEpisode(f"{where} says that it is step {record.index}")
     return record
 
 
-def lines(path: Path) -> Iterator[Line]:
+def lines(files: Files) -> Iterator[Line]:
     """Every line of `steps.jsonl`; the last may be torn. A missing file has none."""
-    data = (path / STEPS).read_bytes() if (path / STEPS).exists() else b""
+    data = b""
+    with suppress(FileNotFoundError):
+        data = files.read(STEPS)
     start = 0
     for number, text in enumerate(data.split(b"\n"), 1):
         end = min(start + len(text) + 1, len(data))
@@ -163,18 +175,18 @@ def lines(path: Path) -> Iterator[Line]:
         start = end
 
 
-def _read_steps(path: Path, previous: str) -> tuple[list[Json], int]:
+def _read_steps(files: Files, previous: str) -> tuple[list[Json], int]:
     """The steps as JSON, the chain checked, and the length of a torn last line."""
     steps: list[Json] = []
-    for line in lines(path):
+    for line in lines(files):
         if not line.whole:
             return steps, len(line.data)
         try:
             step, previous = open_line(line.data, previous)
         except (ValueError, RecursionError) as error:
             raise BrokenEpisode(
-                f"{path / STEPS}, step {len(steps)} (line {line.number}, bytes {line.start} to "
-                f"{line.end}) is not as it was written: {error}"
+                f"{files.path / STEPS}, step {len(steps)} (line {line.number}, bytes "
+                f"{line.start} to {line.end}) is not as it was written: {error}"
             ) from error
         steps.append(step)
     return steps, 0

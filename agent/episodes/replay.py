@@ -22,6 +22,7 @@ from agent.episodes.errors import BrokenEpisode
 from agent.episodes.format import MANIFEST, Json, StepRecord
 from agent.episodes.reader import Episode
 from agent.episodes.rehearsal import Refusal, Rehearsal
+from agent.episodes.rules import guard_of
 from vision.geometry import GeometryError
 
 DENIED = "not allowed: "
@@ -33,7 +34,7 @@ class Difference:
     """One place where the replay does not lead to what was recorded.
 
     Attributes:
-        step: index of the step.
+        step: index of the step, -1 for what belongs to none.
         stage: `parser`, `map`, `guard` or `events`.
         expected: what was recorded, one line per thought, action or event.
         actual: what came out now.
@@ -48,7 +49,8 @@ class Difference:
         gone = [f"  - {line}" for line in self.expected if line not in self.actual]
         new = [f"  + {line}" for line in self.actual if line not in self.expected]
         order = [] if gone or new else ["  the same, in another order or number"]
-        return "\n".join([f"step {self.step}, {self.stage}:", *gone, *new, *order])
+        place = self.stage if self.step < 0 else f"step {self.step}, {self.stage}"
+        return "\n".join([f"{place}:", *gone, *new, *order])
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,8 @@ def replay(path: Path | str, guard: Guard | None = None) -> ReplayReport:
 
     Args:
         path: the episode's folder.
-        guard: a fresh guard with the rules that were in force; None means the default rules. Where
-            a rule asks for consent, it counts as given.
+        guard: a fresh guard to judge by; None means the recorded rules. Where a rule asks for
+            consent, it counts as given.
 
     Raises:
         EpisodeError: the episode cannot be read, or nobody knows its dialect.
@@ -98,7 +100,7 @@ def replay(path: Path | str, guard: Guard | None = None) -> ReplayReport:
         dialect = find(episode.head.dialect)
     except DialectError as error:
         raise BrokenEpisode(f"{episode.path / MANIFEST}: {error}") from error
-    guard, rehearsal = guard or Guard(), Rehearsal()
+    guard, rehearsal = guard or guard_of(episode), Rehearsal()
     found = tuple(
         difference
         for step in episode.steps
@@ -133,21 +135,21 @@ def _recorded(step: StepRecord) -> tuple[Action, ...]:
     try:
         return tuple(codec.from_dict(action) for action in step.actions)
     except codec.CodecError as error:
-        raise _Different("parser", _lines(step.actions), (f"error: {error}",)) from error
+        raise _Different("parser", lines_of(step.actions), (f"error: {error}",)) from error
 
 
 def _parsed(step: StepRecord, dialect: Dialect) -> tuple[Action, ...]:
     """What the parser makes of the text now, which must be what it made of it then."""
     then: tuple[str, ...] = ("not a step",)
     if step.error is None:
-        then = (f"thought: {step.thought}", *_lines(step.actions))
+        then = (f"thought: {step.thought}", *lines_of(step.actions))
     try:
         parsed = dialect.parse(step.text)
     except ParseError as error:
         if step.error is None:
             raise _Different("parser", then, (f"not a step ({error})",)) from error
         return ()
-    now = (f"thought: {parsed.thought}", *_lines(map(codec.to_dict, parsed.actions)))
+    now = (f"thought: {parsed.thought}", *lines_of(map(codec.to_dict, parsed.actions)))
     if now != then:
         raise _Different("parser", then, now)
     return parsed.actions
@@ -156,14 +158,14 @@ def _parsed(step: StepRecord, dialect: Dialect) -> tuple[Action, ...]:
 def _mapped(step: StepRecord, actions: tuple[Action, ...]) -> tuple[Action, ...]:
     """The actions in screen pixels, as far as they were handed to the executor."""
     mapped: list[Action] = []
-    expected = _lines(step.screen_actions)
+    expected = lines_of(step.screen_actions)
     try:
         for action in actions[: len(step.screen_actions)]:
             mapped.append(on_points(action, step.map.restore().to_screen))
     except GeometryError as error:
-        actual = (*_lines(map(codec.to_dict, mapped)), f"error: {error}")
+        actual = (*lines_of(map(codec.to_dict, mapped)), f"error: {error}")
         raise _Different("map", expected, actual) from error
-    actual = _lines(map(codec.to_dict, mapped))
+    actual = lines_of(map(codec.to_dict, mapped))
     if actual != expected:
         raise _Different("map", expected, actual)
     return tuple(mapped)
@@ -196,7 +198,7 @@ def _play(action: Action, expected: tuple[str, ...], rehearsal: Rehearsal) -> No
         raise _Different("events", expected, actual)
 
 
-def _lines(actions: Any) -> tuple[str, ...]:
+def lines_of(actions: Any) -> tuple[str, ...]:
     """Actions in their JSON form, one per line."""
     return tuple(_line(action) for action in actions)
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from agent.episodes.errors import BrokenEpisode
+from agent.episodes.files import Files, PackedFiles, files_of, write_packed
 from agent.episodes.format import (
-    LOCK,
     MANIFEST,
     STEPS,
     Json,
     StepRecord,
+    Version,
     digest,
     genesis,
     open_line,
 )
 from agent.episodes.images import image_name
 from agent.episodes.reader import lines, read_manifest, read_step
+
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -85,20 +89,24 @@ def verify(path: Path | str) -> Report:
     """
     path = Path(path)
     try:
-        manifest, major = read_manifest(path)
+        files = files_of(path)
+        manifest, version = read_manifest(files)
     except BrokenEpisode as error:
         problem = Problem(MANIFEST, None, str(error.__cause__ or error))
         return Report(path, 0, 0, 0, False, (problem,), ())
-    chain = _follow(path, genesis(manifest["head"]), major)
-    problems = (*chain.problems, *_images(path, chain.steps), *_outcome(manifest, chain))
+    chain = _follow(files, genesis(manifest["head"]), version)
+    problems = [*chain.problems, *_images(files, chain.steps), *_outcome(manifest, chain)]
+    known = {image_name(step.frame) for step in chain.steps} | {MANIFEST, STEPS}
+    if isinstance(files, PackedFiles) and not problems:
+        problems += _packing(files)
     return Report(
         path,
         len(chain.steps),
         chain.end,
         chain.torn_bytes,
         manifest.get("outcome") is not None,
-        problems,
-        _strays(path, {image_name(step.frame) for step in chain.steps}),
+        tuple(problems),
+        tuple(name for name in files.names() if name not in known),
     )
 
 
@@ -113,16 +121,16 @@ class _Chain:
     problems: tuple[Problem, ...]
 
 
-def _follow(path: Path, last: str, major: int) -> _Chain:
+def _follow(files: Files, last: str, version: Version) -> _Chain:
     """Follow the chain from the manifest to its end or to the first line that breaks it."""
     steps: list[StepRecord] = []
     end = 0
-    for line in lines(path):
+    for line in lines(files):
         if not line.whole:
             return _Chain(tuple(steps), end, last, len(line.data), ())
         try:
             raw, seal = open_line(line.data, last)
-            steps.append(read_step(path, len(steps), raw, major))
+            steps.append(read_step(files.path, len(steps), raw, version))
         except (ValueError, RecursionError, BrokenEpisode) as error:
             message = f"line {line.number}, bytes {line.start} to {line.end}: {error}"
             return _Chain(tuple(steps), end, last, 0, (Problem(STEPS, len(steps), message),))
@@ -130,13 +138,13 @@ def _follow(path: Path, last: str, major: int) -> _Chain:
     return _Chain(tuple(steps), end, last, 0, ())
 
 
-def _images(path: Path, steps: tuple[StepRecord, ...]) -> list[Problem]:
+def _images(files: Files, steps: tuple[StepRecord, ...]) -> list[Problem]:
     """Check each picture once, for the first step that shows it."""
     problems: list[Problem] = []
     first = {image_name(step.frame): step for step in reversed(steps)}
     for name, step in sorted(first.items(), key=lambda item: item[1].index):
         try:
-            found = digest((path / name).read_bytes())
+            found = digest(files.read(name))
         except OSError as error:
             problems.append(Problem(name, step.index, f"it cannot be read: {error.strerror}"))
             continue
@@ -160,7 +168,16 @@ def _outcome(manifest: Json, chain: _Chain) -> list[Problem]:
     return [Problem(STEPS, len(chain.steps), message)]
 
 
-def _strays(path: Path, known: set[str]) -> tuple[str, ...]:
-    """Every file that neither the format nor a step asks for."""
-    files = (file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir())
-    return tuple(sorted(set(files) - known - {MANIFEST, STEPS, LOCK}))
+def _packing(files: PackedFiles) -> list[Problem]:
+    """There is one way to pack an episode, so a byte between the members is found as well."""
+    with TemporaryFile() as again, files.path.open("rb") as packed:
+        write_packed(files, files.names(), again)
+        again.seek(0)
+        for part in iter(lambda: again.read(_CHUNK), b""):
+            if packed.read(len(part)) != part:
+                break
+        else:
+            if not packed.read(1):
+                return []
+    message = "its members are intact, but it is not what `eyehand episode pack` writes"
+    return [Problem(files.path.name, None, message)]

@@ -96,6 +96,7 @@ class EpisodeWriter:
         decision: Decision,
         screen_actions: Sequence[Action] = (),
         receipts: Sequence[Receipt] = (),
+        feedback: str = "",
     ) -> None:
         """Record one step; it is on the disk when the next `append`, `wait` or `close` returns.
 
@@ -104,6 +105,7 @@ class EpisodeWriter:
             decision: what it decided, its actions in model space.
             screen_actions: the same actions in screen pixels, as handed to the executor.
             receipts: what became of them.
+            feedback: what the model is told about them.
 
         Raises:
             RecordingFailed: this writer is closed, or an earlier step could not be written.
@@ -111,7 +113,7 @@ class EpisodeWriter:
         self.wait()
         if self._lock.released:
             raise RecordingFailed(f"{self.path} is closed; record into a new folder")
-        decided = self._decided(decision, screen_actions, receipts)
+        decided = self._decided(decision, screen_actions, receipts, feedback)
         self._pending = self._worker.submit(self._record, self._count, time.time(), frame, decided)
         self._count += 1
 
@@ -194,7 +196,11 @@ class EpisodeWriter:
             raise RecordingFailed(f"cannot write {self.path / MANIFEST}: {error}") from error
 
     def _decided(
-        self, decision: Decision, screen_actions: Sequence[Action], receipts: Sequence[Receipt]
+        self,
+        decision: Decision,
+        screen_actions: Sequence[Action],
+        receipts: Sequence[Receipt],
+        feedback: str,
     ) -> Json:
         """Everything of a step but its position and its frame, with nothing secret left in it."""
         step = decision.step
@@ -205,6 +211,7 @@ class EpisodeWriter:
             "screen_actions": [codec.to_dict(action) for action in screen_actions],
             "receipts": [self._receipt(receipt) for receipt in receipts],
             "error": decision.error,
+            "feedback": feedback,
         }
         safe, withheld = clean(spoken, self._withhold)
         return {

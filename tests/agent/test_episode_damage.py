@@ -250,14 +250,30 @@ def test_a_sealed_but_senseless_manifest_is_a_clear_error(
 
 
 def test_migrations_run_one_after_the_other() -> None:
-    def add(name: str) -> Migration:
-        return Migration(lambda head: head | {name: 1}, lambda step: {name: 2, **step})
+    def add(version: tuple[int, int], name: str) -> Migration:
+        return Migration(version, lambda head: head | {name: 1}, lambda step: {name: 2, **step})
 
-    table = {1: add("a"), 2: add("b")}
-    assert migrate("head", {}, 1, table, 3) == {"a": 1, "b": 1}
-    step: Json = migrate("step", {"x": 0}, 2, table, 3)
-    assert step == {"b": 2, "x": 0}
-    assert migrate("step", {"x": 0}, 3, table, 3) == {"x": 0}
+    table = (add((1, 1), "a"), add((1, 2), "b"), add((2, 0), "c"))
+    assert migrate("head", {}, (1, 0), table) == {"a": 1, "b": 1, "c": 1}
+    assert migrate("step", {"x": 0}, (1, 1), table) == {"c": 2, "b": 2, "x": 0}
+    assert migrate("step", {"x": 0}, (2, 0), table) == {"x": 0}
+
+
+def test_an_episode_of_version_1_0_gains_what_the_model_was_told(tmp_path: Path) -> None:
+    """The example was recorded by the first version, which did not keep it."""
+    old = Episode.open(Path(__file__).parents[1] / "data/episodes/login")
+    assert b'"version": "1.0"' in (old.path / "manifest.json").read_bytes()
+    assert b"feedback" not in (old.path / "steps.jsonl").read_bytes()
+    assert (old.head.source, old.head.rules) == ("agent", None)
+    told = [step.feedback for step in old.steps]
+    assert told[3].startswith("Your answer could not be read: "), told
+    path = record(tmp_path / "e", 1)
+    receipt = {"action": {"type": "mouse_down"}, "outcome": "no_visible_effect", "message": "dull"}
+    rewrite(path, {"version": "1.0"}, {"receipts": [receipt]})
+    assert Episode.open(path).steps[0].feedback == "MouseDown: no visible effect. dull"
+    rewrite(path, {}, {"receipts": [{}]})
+    with pytest.raises(BrokenEpisode, match="step 0 does not fit format"):
+        Episode.open(path)
 
 
 def test_every_fault_of_a_step_is_told_with_its_place(tmp_path: Path) -> None:

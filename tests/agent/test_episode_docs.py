@@ -5,36 +5,43 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
-from pydantic import TypeAdapter
+import pytest
+from jsonschema import Draft202012Validator
 
 from agent.episodes.format import VERSION, End, FrameRecord, Head, ReceiptRecord, StepRecord
+from agent.episodes.schema import schema
 
-TEXT = (Path(__file__).parents[2] / "docs" / "episode-format.md").read_text()
-
-
-def bare(schema: Any) -> Any:
-    """A schema without the titles and descriptions that pydantic takes from names and docs."""
-    if isinstance(schema, dict):
-        said = {key: bare(value) for key, value in schema.items() if key != "description"}
-        return {
-            key: value
-            for key, value in said.items()
-            if not isinstance(value, str) or key != "title"
-        }
-    return [bare(item) for item in schema] if isinstance(schema, list) else schema
+DOCS = Path(__file__).parents[2] / "docs"
+TEXT = (DOCS / "episode-format.md").read_text()
+LOGIN = Path(__file__).parents[1] / "data/episodes/login"
 
 
 def test_the_schema_is_the_one_of_the_code() -> None:
-    printed = json.loads(TEXT.split("```json\n")[1].split("```")[0])
-    assert printed.pop("$schema") == "https://json-schema.org/draft/2020-12/schema"
-    assert printed == bare(TypeAdapter(StepRecord).json_schema())
+    assert json.loads((DOCS / "episode.schema.json").read_text()) == schema()
 
 
-def test_every_member_is_explained() -> None:
-    for record in (Head, StepRecord, FrameRecord, ReceiptRecord):
-        for member in fields(record):
-            assert f"`{member.name}`" in TEXT, (record.__name__, member.name)
+def validator(name: str) -> Draft202012Validator:
+    return Draft202012Validator(schema() | {"$ref": f"#/$defs/{name}"})
+
+
+def test_a_real_episode_fits_the_schema_and_a_wrong_one_does_not() -> None:
+    Draft202012Validator.check_schema(schema())
+    manifest = json.loads((LOGIN / "manifest.json").read_text())
+    validator("Manifest").validate(manifest)
+    steps = [json.loads(line) for line in (LOGIN / "steps.jsonl").read_text().splitlines()]
+    for step in steps:
+        validator("StepRecord").validate(step)
+    assert not validator("StepRecord").is_valid(steps[0] | {"text": 5})
+    assert not validator("Manifest").is_valid(manifest | {"head": {}})
+
+
+@pytest.mark.parametrize("record", [Head, StepRecord, FrameRecord, ReceiptRecord])
+def test_every_member_is_explained(record: type) -> None:
+    for member in fields(record):
+        assert f"`{member.name}`" in TEXT, member.name
+
+
+def test_every_end_and_the_version_are_named() -> None:
     assert all(f"`{end}`" in TEXT for end in End)
     assert f"# The episode format, version {'.'.join(map(str, VERSION))}\n" in TEXT

@@ -35,6 +35,7 @@ from actions.space import (
     on_points,
 )
 from agent.episodes.errors import BrokenEpisode
+from agent.episodes.files import FolderFiles
 from agent.episodes.format import End, Ending, Head, Json, genesis, open_line, seal_line
 from agent.episodes.reader import Episode, read_manifest
 from agent.episodes.replay import replay
@@ -75,7 +76,7 @@ def record(
 
 def alter(path: Path, index: int, change: Json) -> None:
     """Seal the steps anew with one of them changed, as if it had been recorded like that."""
-    manifest, _ = read_manifest(path)
+    manifest, _ = read_manifest(FolderFiles(path))
     old = new = genesis(manifest["head"])
     sealed = b""
     for number, line in enumerate((path / "steps.jsonl").read_bytes().splitlines()):
