@@ -18,6 +18,9 @@ from agent.episodes.format import IMAGES, LOCK, MANIFEST, STEPS
 
 PICTURE = re.compile(rf"{IMAGES}/[0-9a-f]{{64}}(\.delta)?\.png")
 
+_DAMAGED = (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError, ValueError)
+"""What zipfile raises, from case to case, for an archive that is not as it was written."""
+
 
 class Files(Protocol):
     """The files of one episode.
@@ -63,13 +66,16 @@ class PackedFiles:
         """Read the table of contents.
 
         Raises:
-            BrokenEpisode: something in it is not part of an episode.
-            OSError: the file cannot be read; `zipfile.BadZipFile` when it is no archive.
+            BrokenEpisode: it cannot be read, or holds something that is not part of an episode.
+            OSError: the file cannot be opened.
         """
         self.path = path
-        with zipfile.ZipFile(path) as archive:
-            self._sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
-            _refuse_foreign(path, archive)
+        try:
+            with zipfile.ZipFile(path) as archive:
+                self._sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+                _refuse_foreign(path, archive)
+        except _DAMAGED as error:
+            raise BrokenEpisode(f"{path} is a damaged archive: {error}") from error
 
     def read(self, name: str) -> bytes:
         """The content of a member."""
@@ -78,7 +84,7 @@ class PackedFiles:
         try:
             with zipfile.ZipFile(self.path) as archive:
                 return archive.read(name)
-        except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as error:
+        except _DAMAGED as error:
             raise OSError(EIO, str(error)) from error
 
     def names(self) -> tuple[str, ...]:

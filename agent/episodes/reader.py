@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -164,9 +163,13 @@ def read_step(path: Path, index: int, raw: Json, version: Version) -> StepRecord
 
 def lines(files: Files) -> Iterator[Line]:
     """Every line of `steps.jsonl`; the last may be torn. A missing file has none."""
-    data = b""
-    with suppress(FileNotFoundError):
+    try:
         data = files.read(STEPS)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        message = f"{files.path / STEPS}: it cannot be read: {error.strerror}"
+        raise BrokenEpisode(message) from error
     start = 0
     for number, text in enumerate(data.split(b"\n"), 1):
         end = min(start + len(text) + 1, len(data))

@@ -125,7 +125,11 @@ def _follow(files: Files, last: str, version: Version) -> _Chain:
     """Follow the chain from the manifest to its end or to the first line that breaks it."""
     steps: list[StepRecord] = []
     end = 0
-    for line in lines(files):
+    try:
+        found = list(lines(files))
+    except BrokenEpisode as error:
+        return _Chain((), 0, last, 0, (Problem(STEPS, 0, str(error)),))
+    for line in found:
         if not line.whole:
             return _Chain(tuple(steps), end, last, len(line.data), ())
         try:
