@@ -15,7 +15,7 @@ from actions.backends.base import Backend, BackendError
 from actions.gestures import Hands, play, playable
 from actions.objections import objections
 from actions.receipt import Outcome, Receipt
-from actions.settle import Patience, Stillness, Watcher, crop_around, differs
+from actions.settle import Patience, Stillness, Watcher, crop_around, differs_around
 from actions.space import (
     ENDING,
     Action,
@@ -156,12 +156,13 @@ class Executor:
         before = self._settle()
         target = next(iter(points(action)), None)
         if before is not None and target is not None:
-            crop = crop_around(before.frame, target)
-            receipt = replace(receipt, crop=crop.digest)
-            if seen is not None and differs(crop_around(seen, target), crop):
+            receipt = replace(receipt, crop=crop_around(before.frame, target).digest)
+        if self._watcher is not None and before is not None and seen is not None:
+            known, before = before.restless, self._watcher.learn(seen, before)
+            if target is not None and differs_around(target, seen, before.frame, known):
                 return replace(receipt, message="the target looks different by now; look again")
-            if isinstance(action, _AT_A_PLACE):
-                before = self._approach(target)
+        if before is not None and target is not None and isinstance(action, _AT_A_PLACE):
+            before = self._approach(target)
         self._underway = True
         begun = time.perf_counter()
         play(action, self._hands)

@@ -62,7 +62,7 @@ class Stillness:
 
 
 class Watcher:
-    """Looks at the screen until it is still.
+    """Looks at the screen until it is still, and learns which parts of it never are.
 
     Args:
         eyes: what looks.
@@ -76,30 +76,49 @@ class Watcher:
         self._eyes = eyes
         self._pause = pause
         self._patience = patience or Patience()
+        self._restless = self._suspected = Tiles()
 
     def still(self) -> Stillness:
-        """Wait until nothing but small restless areas moves, or the cap is reached."""
+        """Wait until nothing but small restless areas moves, or the cap is reached.
+
+        A screen that is still at once is believed soon. One that was seen to change as a whole has
+        to be quiet for as long as after an action.
+        """
+        motion = self._motion()
         begun = calm_since = time.monotonic()
-        frame, restless = self._eyes.grab(), Tiles()
-        first_moved: dict[tuple[int, int], float] = {}
+        enough = self._patience.still
+        frame = self._eyes.grab()
         while True:
             self._pause(self._patience.poll)
             previous, frame = frame, self._eyes.grab()
             now = time.monotonic()
-            moving = changed_tiles(previous, frame)
-            if len(moving) > _RESTLESS_TILES:
-                first_moved.clear()
-                restless = Tiles()
-            for tile in moving:
-                if now - first_moved.setdefault(tile, now) >= self._patience.restless:
-                    restless |= {tile}
-            if moving - restless:
+            if motion.goes_on(previous, frame, now):
                 calm_since = now
-            if now - calm_since >= self._patience.still or now - begun >= self._patience.cap:
-                return Stillness(frame, restless)
+            if motion.was_large:
+                enough = self._patience.quiet
+            if now - calm_since >= enough or now - begun >= self._patience.cap:
+                self._restless = motion.restless
+                return Stillness(frame, motion.restless)
+
+    def learn(self, seen: Frame, now: Stillness) -> Stillness:
+        """Compare with a picture taken before, with no action between.
+
+        What changed a little, and for the second time, is restless too: a spinner too slow for
+        `still`, or a block cursor.
+        """
+        if seen.pixels.shape == now.frame.pixels.shape:
+            own = changed_tiles(seen, now.frame)
+            if len(own) <= _RESTLESS_TILES:
+                self._restless |= own & self._suspected
+                self._suspected |= own
+            else:
+                self._suspected = Tiles()
+        return Stillness(now.frame, now.restless | self._restless)
 
     def effect(self, before: Stillness) -> bool:
         """Wait until an action's effect is over, or has not begun in time.
+
+        A small thing that the action set in motion for good is an effect that is not waited for.
 
         Args:
             before: the screen before the action.
@@ -107,6 +126,7 @@ class Watcher:
         Returns:
             Whether the screen is another one now; what moved before does not count.
         """
+        motion = self._motion()
         begun = calm_since = time.monotonic()
         frame = before.frame
         changed = False
@@ -115,11 +135,42 @@ class Watcher:
             previous, frame = frame, self._eyes.grab()
             now = time.monotonic()
             if differs(previous, frame, before.restless):
-                calm_since = now
                 changed = differs(before.frame, frame, before.restless)
+                if motion.goes_on(previous, frame, now):
+                    calm_since = now
             enough = self._patience.quiet if changed else self._patience.reaction
             if now - max(begun, calm_since) >= enough or now - begun >= self._patience.cap:
+                self._restless = motion.restless
                 return changed
+
+    def _motion(self) -> _Motion:
+        return _Motion(self._patience.restless, self._restless)
+
+
+class _Motion:
+    """Tells a screen that changes from a small thing on it that blinks or spins.
+
+    Args:
+        bound: seconds after which a small thing that still moves is restless.
+        restless: the tiles that are known to be.
+    """
+
+    def __init__(self, bound: float, restless: Tiles) -> None:
+        self._bound = bound
+        self._first_moved: dict[tuple[int, int], float] = {}
+        self.restless = restless
+        self.was_large = False
+
+    def goes_on(self, previous: Frame, frame: Frame, now: float) -> bool:
+        """Whether anything but restless things changed between two looks; learns from them."""
+        moving = changed_tiles(previous, frame)
+        if len(moving) > _RESTLESS_TILES:
+            self.was_large = True
+            self._first_moved.clear()
+            self.restless = Tiles()  # whatever it was, it may be elsewhere now
+        lasting = {t for t in moving if now - self._first_moved.setdefault(t, now) >= self._bound}
+        self.restless |= lasting
+        return bool(moving - self.restless)
 
 
 def changed_tiles(one: Frame, other: Frame) -> Tiles:
@@ -148,19 +199,26 @@ def differs(one: Frame, other: Frame, restless: Tiles = frozenset()) -> bool:
     if one.pixels.shape != other.pixels.shape:
         return True
     changed = _changed(one, other)
-    if changed is None:
-        return False
-    for row, column in restless:
-        top, left = row * TILE, column * TILE
-        changed[top : top + TILE, left : left + TILE] = False
-    rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
-    if not rows.size:
-        return False
-    return bool(columns[-1] - columns[0] >= _CARET[0] or rows[-1] - rows[0] >= _CARET[1])
+    return changed is not None and _counts(_without(changed, restless))
+
+
+def differs_around(point: Point, one: Frame, other: Frame, restless: Tiles = frozenset()) -> bool:
+    """Whether two pictures of the screen differ around a point in screen pixels; see `differs`."""
+    if one.pixels.shape != other.pixels.shape or one.box != other.box:
+        return differs(crop_around(one, point), crop_around(other, point))
+    changed = _changed(one, other)
+    _, rows, columns = _around(one, point)
+    return changed is not None and _counts(_without(changed, restless)[rows, columns])
 
 
 def crop_around(frame: Frame, point: Point) -> Frame:
     """The part of a picture around a point in screen pixels, cut off at the picture's edge."""
+    area, rows, columns = _around(frame, point)
+    return Frame(np.ascontiguousarray(frame.pixels[rows, columns]), area, frame.time)
+
+
+def _around(frame: Frame, point: Point) -> tuple[Box, slice, slice]:
+    """The area around a point in screen pixels, and the rows and columns that show it."""
     box = frame.box
     area = Box(
         max(box.left, point.x - _CROP),
@@ -173,7 +231,23 @@ def crop_around(frame: Frame, point: Point) -> Frame:
     top, bottom = ((side - box.top) * high for side in (area.top, area.bottom))
     rows = slice(math.floor(top), math.ceil(bottom))
     columns = slice(math.floor(left), math.ceil(right))
-    return Frame(np.ascontiguousarray(frame.pixels[rows, columns]), area, frame.time)
+    return area, rows, columns
+
+
+def _without(changed: npt.NDArray[np.bool_], restless: Tiles) -> npt.NDArray[np.bool_]:
+    """The mask itself, cleared where restless tiles are."""
+    for row, column in restless:
+        top, left = row * TILE, column * TILE
+        changed[top : top + TILE, left : left + TILE] = False
+    return changed
+
+
+def _counts(changed: npt.NDArray[np.bool_]) -> bool:
+    """Whether more than a text cursor changed."""
+    rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
+    if not rows.size:
+        return False
+    return bool(columns[-1] - columns[0] >= _CARET[0] or rows[-1] - rows[0] >= _CARET[1])
 
 
 def _changed(one: Frame, other: Frame) -> npt.NDArray[np.bool_] | None:

@@ -307,14 +307,16 @@ def test_a_target_that_changed_is_not_clicked() -> None:
     executor, view = room(presses)
     seen = view.grab()
     assert executor.perform(Click(Point(50, 50)), seen).outcome is Outcome.CONFIRMED
+    # Elsewhere nothing changed.
+    assert executor.perform(Click(Point(150, 20)), seen).outcome is Outcome.CONFIRMED
     count = len(view.backend.events)
     receipt = executor.perform(Click(Point(50, 50)), seen)
     assert receipt.outcome is Outcome.REFUSED
     assert "look again" in receipt.message
     assert len(view.backend.events) == count
-    # Elsewhere nothing changed, and a fresh look makes it good.
-    assert executor.perform(Click(Point(150, 20)), seen).outcome is Outcome.CONFIRMED
-    assert executor.perform(Click(Point(50, 50)), view.grab()).outcome is Outcome.CONFIRMED
+    # A fresh look makes it good.
+    fresh, _ = room(presses, view.backend)
+    assert fresh.perform(Click(Point(50, 50)), view.grab()).outcome is Outcome.CONFIRMED
 
 
 def test_the_crop_is_the_hash_of_what_was_around_the_target() -> None:

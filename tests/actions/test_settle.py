@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -12,6 +13,7 @@ from actions.settle import (
     changed_tiles,
     crop_around,
     differs,
+    differs_around,
 )
 from vision.capture import Monitor
 from vision.frame import Frame
@@ -127,6 +129,57 @@ def test_what_moves_for_a_moment_only_is_waited_for_and_not_restless() -> None:
     frames = [blank(), *(painted(box, shade) for shade in (200, 150, 100))]
     found = watcher(frames, Patience(poll=0, still=0.02, restless=9)).still()
     assert found == Stillness(frames[-1], frozenset())
+
+
+def test_a_screen_that_changed_as_a_whole_has_to_be_quiet_for_longer() -> None:
+    """A page that changes in steps with pauses between them."""
+    page = painted(Box(0, 0, SIZE, SIZE), 9)
+    patience = Patience(poll=0.004, still=0.001, quiet=0.08)
+    frames = [blank(), page, page, page, blank()]
+    film = Film(iter(frames))
+    found = Watcher(film, time.sleep, patience).still()
+    assert found.frame is frames[-1]
+
+
+def test_what_spins_slowly_is_learned_from_the_picture_before() -> None:
+    """Too slow to be seen moving before the action; it does not count as an effect of it."""
+    one, other = blank(), painted(Box(64, 64, 80, 80))
+    looker = watcher([other, other, other, one, other, one, other], QUICK)
+    now = looker.still()
+    assert looker.learn(one, now).restless == frozenset()  # once may be a page that was late
+    before = looker.learn(one, now)
+    assert before.restless == {(4, 4)}
+    assert not looker.effect(before)
+
+
+def test_a_page_that_changed_is_not_learned_to_be_restless() -> None:
+    looker = watcher([painted(BOX)], QUICK)
+    assert looker.learn(blank(), looker.still()).restless == frozenset()
+
+
+def test_what_is_restless_is_forgotten_when_the_screen_becomes_another_one() -> None:
+    looker = watcher([blank(), painted(BOX)], QUICK)
+    for _ in range(2):
+        looker.learn(painted(Box(64, 64, 80, 80)), Stillness(blank(), frozenset()))
+    assert looker.still().restless == frozenset()
+
+
+def test_an_effect_that_spins_for_ever_is_one_and_not_waited_for() -> None:
+    def spin() -> Iterator[Frame]:
+        while True:
+            yield painted(Box(64, 64, 80, 80))
+            yield painted(Box(64, 64, 80, 72))
+
+    patience = Patience(poll=0, restless=0.01, quiet=0.005, reaction=0.02, cap=60)
+    assert watcher(spin(), patience).effect(Stillness(blank(), frozenset()))
+
+
+def test_only_what_is_near_a_point_is_compared_and_restless_things_not() -> None:
+    other = painted(Box(64, 64, 80, 80))
+    assert differs_around(Point(90, 90), blank(), other)
+    assert not differs_around(Point(120, 120), blank(), other)
+    assert not differs_around(Point(90, 90), blank(), other, frozenset({(4, 4)}))
+    assert differs_around(Point(90, 90), blank(), Frame(other.pixels[:-1], BOX))
 
 
 def test_waiting_ends_at_the_cap_on_a_screen_that_never_rests() -> None:
