@@ -153,7 +153,7 @@ class Executor:
     def _perform(self, action: Action, seen: Frame | None) -> Receipt:
         """Settle, check, act, watch."""
         receipt = Receipt(action, Outcome.REFUSED)
-        before = self._settle()
+        before = self._settle(seen)
         target = next(iter(points(action)), None)
         if before is not None and target is not None:
             receipt = replace(receipt, crop=crop_around(before.frame, target).digest)
@@ -181,8 +181,8 @@ class Executor:
         self._hands.move(target)
         return self._settle()
 
-    def _settle(self) -> Stillness | None:
-        return None if self._watcher is None else self._watcher.still()
+    def _settle(self, seen: Frame | None = None) -> Stillness | None:
+        return None if self._watcher is None else self._watcher.still(seen)
 
     def _checkpoint(self) -> None:
         """Break off when somebody stopped us, or put the pointer into a corner."""

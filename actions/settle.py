@@ -43,7 +43,7 @@ class Patience:
     poll: float = 0.012
     still: float = 0.036
     restless: float = 0.3
-    quiet: float = 0.12
+    quiet: float = 0.1
     reaction: float = 0.3
     cap: float = 3.0
 
@@ -78,16 +78,22 @@ class Watcher:
         self._patience = patience or Patience()
         self._restless = self._suspected = Tiles()
 
-    def still(self) -> Stillness:
+    def still(self, seen: Frame | None = None) -> Stillness:
         """Wait until nothing but small restless areas moves, or the cap is reached.
 
-        A screen that is still at once is believed soon. One that was seen to change as a whole has
-        to be quiet for as long as after an action.
+        A screen that is still at once is believed soon. One that changes as a whole has to be quiet
+        for as long as after an action, since pages change in steps with pauses between them.
+
+        Args:
+            seen: a picture taken before, with no action between; when the screen is another one by
+                now, it changes. None when there is none.
         """
         motion = self._motion()
         begun = calm_since = time.monotonic()
         enough = self._patience.still
         frame = self._eyes.grab()
+        if seen is not None and seen.pixels.shape == frame.pixels.shape:
+            motion.goes_on(seen, frame, begun)
         while True:
             self._pause(self._patience.poll)
             previous, frame = frame, self._eyes.grab()

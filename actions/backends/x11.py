@@ -25,6 +25,7 @@ from actions.backends.x11_keyboard import (
     keysym_of_key,
 )
 from actions.backends.x11_ping import Ping
+from actions.backends.x11_watchdog import Watchdog
 from actions.backends.xkb import Keyboard
 from actions.space import (
     Action,
@@ -78,7 +79,8 @@ class X11Backend(Backend):
             self._keyboard = Keyboard(self._display)
             self._held = held.pop_all()
         self._name = self._display.get_display_name()
-        self._borrowed = BorrowedKeys()
+        self._watchdog = Watchdog(self._name)
+        self._borrowed = BorrowedKeys(self._watchdog.rows)
         self._lock = RLock()
         self._buttons: dict[int, None] = {}
         self._keycodes: dict[int, None] = {}
@@ -151,6 +153,7 @@ class X11Backend(Backend):
         with self._sending():
             layout = Layout.read(self._display)
             if layout.caps:
+                self._watchdog.caps(True)
                 self._keyboard.lock_caps(False)
         try:
             for run in _runs(text, layout):
@@ -171,6 +174,7 @@ class X11Backend(Backend):
             self._keycodes.clear()
             self._buttons.clear()
             self._strokes.clear()
+            self._watchdog.held((), ())
 
     def close(self) -> None:
         """Release what is held and let go of the display. Safe to repeat."""
@@ -179,6 +183,7 @@ class X11Backend(Backend):
         self._closed = True
         self.release_all()
         self._restore_keyboard(caps=False)
+        self._watchdog.close()
         self._held.close()
 
     def _restore_keyboard(self, caps: bool) -> None:
@@ -191,6 +196,7 @@ class X11Backend(Backend):
                 self._borrowed.give_back(keyboard)
                 if caps:
                     keyboard.lock_caps(True)
+                    self._watchdog.caps(False)
 
     @contextmanager
     def _apart(self) -> Iterator[Display]:
@@ -209,6 +215,7 @@ class X11Backend(Backend):
             try:
                 yield
                 self._display.sync()
+                self._watchdog.held(self._keycodes, self._buttons)
             except _LOST as error:
                 self._lost = True
                 raise BackendError(
@@ -261,6 +268,7 @@ class X11Backend(Backend):
 
     def _press_button(self, button: int) -> None:
         self._buttons[button] = None
+        self._watchdog.held(self._keycodes, self._buttons)
         xtest.fake_input(self._display, X.ButtonPress, button)
 
     def _release_button(self, button: int) -> None:
@@ -268,8 +276,9 @@ class X11Backend(Backend):
         self._buttons.pop(button, None)
 
     def _press_keys(self, *keycodes: int) -> None:
+        self._keycodes |= dict.fromkeys(keycodes)
+        self._watchdog.held(self._keycodes, self._buttons)
         for code in keycodes:
-            self._keycodes[code] = None
             xtest.fake_input(self._display, X.KeyPress, code)
 
     def _release_keys(self, *keycodes: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from Xlib import XK, X
@@ -117,9 +117,14 @@ class BorrowedKeys:
 
     Not thread-safe. Applications look a key up when they handle it, so whoever lends a keycode
     again, or gives it back, first lets them handle what was sent.
+
+    Args:
+        note: is told which keys, by keycode, will have to be given back as which rows: before any
+            are lent, and none after they were given back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, note: Callable[[Mapping[int, bytes]], None]) -> None:
+        self._note = note
         self._lent: dict[int, int] = {}
         self._before: dict[int, bytes] = {}
 
@@ -150,6 +155,7 @@ class BorrowedKeys:
         now = keyboard.read()
         self._before = {code: now[code] for code in new} | self._before
         self._lent |= new
+        self._note(self._before)
         keyboard.write({code: row_of(keysym) for code, keysym in new.items()})
         return {keysym: Stroke(code) for code, keysym in self._lent.items()}
 
@@ -158,3 +164,4 @@ class BorrowedKeys:
         keyboard.write(self._before)
         self._lent.clear()
         self._before.clear()
+        self._note({})

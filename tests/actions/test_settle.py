@@ -136,9 +136,16 @@ def test_a_screen_that_changed_as_a_whole_has_to_be_quiet_for_longer() -> None:
     page = painted(Box(0, 0, SIZE, SIZE), 9)
     patience = Patience(poll=0.004, still=0.001, quiet=0.08)
     frames = [blank(), page, page, page, blank()]
-    film = Film(iter(frames))
-    found = Watcher(film, time.sleep, patience).still()
-    assert found.frame is frames[-1]
+    assert Watcher(Film(iter(frames)), time.sleep, patience).still().frame is frames[-1]
+
+
+def test_a_screen_that_is_not_the_one_seen_has_to_be_quiet_for_longer() -> None:
+    """The first look falls into a pause between two steps of the change."""
+    page = painted(Box(0, 0, SIZE, SIZE), 9)
+    patience = Patience(poll=0.004, still=0.001, quiet=0.08)
+    frames = [page, page, page, page, blank()]
+    assert Watcher(Film(iter(frames)), time.sleep, patience).still(page).frame is page
+    assert Watcher(Film(iter(frames)), time.sleep, patience).still(blank()).frame is frames[-1]
 
 
 def test_what_spins_slowly_is_learned_from_the_picture_before() -> None:
