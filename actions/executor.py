@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
+from typing import Protocol
 
 from actions.backends.base import Backend, BackendError
 from actions.gestures import Hands, play, playable
@@ -50,8 +51,27 @@ class Stopped(RuntimeError):
         self.receipt = receipt
 
 
+class Human(Protocol):
+    """Whoever may use the same mouse and keyboard."""
+
+    def at_work(self) -> bool:
+        """Whether a person has just used them. Any thread; fast."""
+
+
+class Nobody:
+    """The human of a display that nobody sits at."""
+
+    def at_work(self) -> bool:
+        """Never."""
+        return False
+
+
 class _Halt(Exception):  # not an error: it carries a stop out of a gesture
     """Leaves a gesture or a wait at once."""
+
+
+class _TakenOver(Exception):  # nor this
+    """Leaves a gesture or a wait at once, because a person has taken over."""
 
 
 class Executor:
@@ -67,6 +87,7 @@ class Executor:
         patience: how long to wait for the screen.
         fail_safe: stop when the pointer is found in a corner of the primary monitor where this
             executor did not put it; for displays with a person in front of them.
+        human: while that person is at work, nothing is performed, and nothing waits to be.
 
     Raises:
         BackendError: the backend does not even know where the pointer is.
@@ -78,7 +99,9 @@ class Executor:
         screen: Eyes | None = None,
         patience: Patience | None = None,
         fail_safe: bool = True,
+        human: Human | None = None,
     ) -> None:
+        self._human = human or Nobody()
         self._backend = backend
         self._screen = screen
         self._stop = threading.Event()
@@ -89,6 +112,11 @@ class Executor:
         self._watcher = None if screen is None else Watcher(screen, self._pause, patience)
         self._corners = _corners(screen) if screen is not None and fail_safe else ()
         self._looked_at_corners = 0.0
+
+    @property
+    def paused(self) -> bool:
+        """Whether actions are refused for now, because a person is at work."""
+        return self._human.at_work()
 
     @property
     def stopped(self) -> bool:
@@ -135,6 +163,10 @@ class Executor:
             self._backend.release_all()
             receipt = failed if self._underway else refused
             raise Stopped(replace(receipt, message=self._reason)) from None
+        except _TakenOver:
+            self._backend.release_all()
+            receipt = failed if self._underway else refused
+            return replace(receipt, message="the user has taken mouse and keyboard; look again")
         except (BackendError, CaptureError) as error:
             self._backend.release_all()
             return replace(failed, message=str(error))
@@ -185,7 +217,7 @@ class Executor:
         return None if self._watcher is None else self._watcher.still(seen)
 
     def _checkpoint(self) -> None:
-        """Break off when somebody stopped us, or put the pointer into a corner."""
+        """Break off when somebody stopped us, took over, or put the pointer into a corner."""
         if self._stop.is_set():
             raise _Halt
         now = time.monotonic()
@@ -194,6 +226,8 @@ class Executor:
             if self._is_in_corner(self._backend.pointer()):
                 self.stop("the pointer was put into a corner of the screen")
                 raise _Halt
+        if self._human.at_work():
+            raise _TakenOver
 
     def _is_in_corner(self, pointer: Point) -> bool:
         return any(_near(pointer, corner) for corner in self._corners) and not any(

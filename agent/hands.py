@@ -31,6 +31,11 @@ class GuardedHands:
             self._guard.release_all()  # as the executor did
         return receipt
 
+    @property
+    def paused(self) -> bool:
+        """Whether a person is at work; what would be asked for now is refused."""
+        return self._executor.paused
+
     def stop(self, reason: str) -> None:
         """Release everything and perform nothing any more. Any thread; safe to repeat."""
         self._executor.stop(reason)

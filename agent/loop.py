@@ -42,6 +42,10 @@ PICTURES = 16
 """So many of the latest screenshots stay in memory; no profile shows a model more of them."""
 
 
+PAUSE_SECONDS = 0.1
+"""While a person is at work, it is asked so often whether they are done."""
+
+
 class Agent:
     """Works on one task with one policy, one screen, one pair of hands and one record.
 
@@ -120,12 +124,15 @@ class Agent:
             self.record()
 
     def observe(self) -> Observation:
-        """Look, unless the run is over.
+        """Look, unless the run is over; while a person is at work, wait until they are done.
 
         Raises:
             RunEnded: stopped, done, or too many steps.
         """
         self._check()
+        while self._hands.paused:
+            self._stopped.wait(PAUSE_SECONDS)
+            self._check()
         if len(self._history) >= self._task.max_steps:
             raise RunEnded(End.TRUNCATED, f"not done after {self._task.max_steps} steps")
         self._draft = Draft(self._eyes.grab())

@@ -462,6 +462,38 @@ def test_a_pointer_that_was_in_a_corner_before_is_no_alarm() -> None:
     assert executor.perform(Click(Point(50, 50))).outcome is Outcome.CONFIRMED
 
 
+class Person:
+    """Takes over when `hand` says so."""
+
+    def __init__(self, hand: Callable[[], bool]) -> None:
+        self.hand = hand
+
+    def at_work(self) -> bool:
+        return self.hand()
+
+
+def test_a_person_at_work_breaks_off_what_is_underway() -> None:
+    backend = Slow()
+    executor = Executor(backend, human=Person(lambda: len(backend.events) > 5))
+    receipt = executor.perform(Drag(Point(0, 0), Point(199, 99)))
+    assert receipt.outcome is Outcome.FAILED
+    assert "the user has taken" in receipt.message
+    assert backend.held_buttons == ()
+    assert not executor.stopped
+
+
+def test_actions_that_come_while_a_person_is_at_work_are_refused_and_not_queued() -> None:
+    backend, busy = ScriptedBackend(), True
+    executor = Executor(backend, human=Person(lambda: busy))
+    assert executor.paused
+    for action in (Click(Point(1, 1)), Type("x"), Wait(0)):
+        assert executor.perform(action).outcome is Outcome.REFUSED
+    busy = False
+    assert not executor.paused
+    executor.perform(Type("y"))
+    assert [event.text for event in backend.events] == ["y"]
+
+
 def test_an_unexpected_error_releases_too_and_is_passed_on() -> None:
     class Broken(ScriptedBackend):
         def key_down(self, key: str) -> None:
