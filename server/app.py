@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 
+import anyio.to_thread
 import uvicorn
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -22,11 +23,17 @@ from server.access import Access, require
 from server.audit import Audit
 from server.backend import Backend
 from server.body import BodyLimit
+from server.console import episodes, page
+from server.control import routes
+from server.control import socket as live
+from server.control.desk import OpenDesk, open_desk
+from server.control.run import Model
+from server.control.sessions import Sessions
 from server.frames import FrameCache
 from server.journal import Journal
 from server.linger import Linger
 from server.metrics import Metrics
-from server.protocol import with_deadline
+from server.protocol import WebSockets, with_deadline
 from server.queue import ModelQueue
 from server.security import Guard
 from server.service import Service
@@ -40,12 +47,15 @@ MESSAGE = 65_536
 """Most bytes of a message that a WebSocket client sends."""
 
 
-def create_app(backend: Backend, settings: Settings, tokens: Tokens) -> FastAPI:
+def create_app(
+    backend: Backend, settings: Settings, tokens: Tokens, desks: OpenDesk = open_desk
+) -> FastAPI:
     """The application for one loaded model; it closes the policy when it ends."""
     frames, audit = FrameCache(settings.images.cached), Audit(settings.audit)
     queue = ModelQueue(settings.queue, backend.parallel)
     service = Service(backend, queue, settings, Metrics(), frames, audit)
     service.metrics.watch_queue(lambda: service.queue.inside)
+    sessions = Sessions(Model(backend.policy, service.queue), settings.control, desks)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -53,6 +63,7 @@ def create_app(backend: Backend, settings: Settings, tokens: Tokens) -> FastAPI:
         try:
             yield
         finally:
+            sessions.close_all()
             service.queue.close()
             backend.policy.close()
             audit.note("stopped")
@@ -68,7 +79,7 @@ def create_app(backend: Backend, settings: Settings, tokens: Tokens) -> FastAPI:
         middleware=[
             Middleware(Journal, metrics=service.metrics, audit=audit),
             Middleware(Linger),
-            Middleware(Guard, tokens=tokens, settings=settings),
+            Middleware(Guard, tokens=tokens, settings=settings, public=page.PUBLIC),
             Middleware(BodyLimit, limits=settings.body),
         ],
     )
@@ -76,7 +87,23 @@ def create_app(backend: Backend, settings: Settings, tokens: Tokens) -> FastAPI:
     app.include_router(operations.router(service))
     for room in (chat, act):
         app.include_router(room.router(service), dependencies=[require(Access.INFER)])
+    for control in (routes.routes, live.routes):
+        app.include_router(control)
+    app.include_router(episodes.router(settings.control.runs))
+    app.include_router(page.router())
+    app.state.sessions = sessions
     return app
+
+
+class Server(uvicorn.Server):
+    """uvicorn, told to end: first of all nothing moves any more, then requests are finished."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close all sessions, then as usual."""
+        app = self.config.app
+        assert isinstance(app, FastAPI)
+        await anyio.to_thread.run_sync(app.state.sessions.close_all)
+        await super().shutdown(sockets)
 
 
 def bind(settings: Settings) -> socket.socket:
@@ -99,13 +126,15 @@ def bind(settings: Settings) -> socket.socket:
     return listener
 
 
-def prepare(backend: Backend, settings: Settings, tokens: Tokens) -> uvicorn.Server:
+def prepare(
+    backend: Backend, settings: Settings, tokens: Tokens, desks: OpenDesk = open_desk
+) -> uvicorn.Server:
     """The uvicorn server, not started; run it with `sockets=[bind(settings)]`.
 
     Raises:
         SettingsError: the certificate or its key cannot be used.
     """
-    config = listening(create_app(backend, settings, tokens), settings)
+    config = listening(create_app(backend, settings, tokens, desks), settings)
     try:
         config.load()
     except OSError as error:
@@ -113,7 +142,7 @@ def prepare(backend: Backend, settings: Settings, tokens: Tokens) -> uvicorn.Ser
             f"cannot use the certificate {settings.certificate} with the key {settings.key} "
             f"({error.strerror}): expected two PEM files that belong together"
         ) from error
-    return uvicorn.Server(config)
+    return Server(config)
 
 
 def listening(app: FastAPI, settings: Settings) -> uvicorn.Config:
@@ -121,7 +150,7 @@ def listening(app: FastAPI, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=with_deadline(settings.head),
-        ws="websockets-sansio",
+        ws=WebSockets,
         ws_max_size=MESSAGE,
         ws_per_message_deflate=False,  # a bomb costs its sender nothing
         access_log=False,  # it writes the query, in which a client may have put its token

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1, with an end to the patience for a request's head."""
+"""uvicorn's HTTP/1.1 and WebSockets, with an end to the patience for clients."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import asyncio
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from server.errors import ApiError, body_of
+
+_PARTING = 2.0
+"""Seconds that a WebSocket client gets to read the last words."""
 
 
 def with_deadline(seconds: float) -> type[H11Protocol]:
@@ -62,3 +66,24 @@ def with_deadline(seconds: float) -> type[H11Protocol]:
                 self._timer = None
 
     return Deadline
+
+
+class WebSockets(WebSocketsSansIOProtocol):
+    """A WebSocket whose connection also ends when its client reads nothing more.
+
+    uvicorn closes politely: after everything was sent. A client that never reads would keep the
+    connection, its buffers and the server's shutdown waiting.
+    """
+
+    async def run_asgi(self) -> None:
+        """Serve the client; then it has a moment to read the rest."""
+        await super().run_asgi()
+        self._part()
+
+    def shutdown(self) -> None:
+        """The server ends."""
+        super().shutdown()
+        self._part()
+
+    def _part(self) -> None:
+        self.loop.call_later(_PARTING, self.transport.abort)

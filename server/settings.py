@@ -48,6 +48,25 @@ class ImageLimits:
 
 
 @dataclass(frozen=True)
+class ControlSettings:
+    """What sessions may be.
+
+    Attributes:
+        runs: folder of their records; the console shows every episode below it.
+        real_display: whether a session may have the display of whoever runs the server.
+        sessions: most that are open at once.
+        lease: seconds without a sign of life after which the control lease ends.
+        patience: seconds that a viewer may take to read what it is sent.
+    """
+
+    runs: Path = Path("runs")
+    real_display: bool = False
+    sessions: int = 4
+    lease: float = 10.0
+    patience: float = 10.0
+
+
+@dataclass(frozen=True)
 class Settings:
     """One server's settings.
 
@@ -68,6 +87,7 @@ class Settings:
         drain: seconds that running requests get to finish at shutdown.
         body: limits of request bodies.
         images: limits of screenshots.
+        control: what sessions may be.
     """
 
     host: str = "127.0.0.1"
@@ -86,6 +106,7 @@ class Settings:
     drain: int = 30
     body: BodyLimits = field(default_factory=BodyLimits)
     images: ImageLimits = field(default_factory=ImageLimits)
+    control: ControlSettings = field(default_factory=ControlSettings)
 
     def __post_init__(self) -> None:
         """Refuse to be reachable in clear text unless that was asked for."""

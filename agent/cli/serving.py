@@ -29,8 +29,14 @@ def serve(
             help="The append-only audit log. [default: eyehand/audit.jsonl in XDG_STATE_HOME]"
         ),
     ] = None,
+    runs: Annotated[
+        Path, typer.Option(help="Where sessions are recorded, and what the console shows.")
+    ] = Path("runs"),
+    allow_real_display: Annotated[
+        bool, typer.Option("--allow-real-display", help="Allow sessions on your own desktop.")
+    ] = False,
 ) -> None:
-    """Serve the inference API; its tokens follow from EYEHAND_TOKEN, and their folder is named."""
+    """Serve the inference API and the console; tokens follow from EYEHAND_TOKEN."""
     import os
 
     from agent.policies.engine_chat import ChatPolicy
@@ -38,10 +44,11 @@ def serve(
     from server import app as http
     from server.audit import default_path
     from server.backend import Backend, PolicyChat
-    from server.settings import Settings
+    from server.settings import ControlSettings, Settings
 
+    control = ControlSettings(runs, allow_real_display)
     hosts, log = tuple(allow_host or ()), audit or default_path(os.environ)
-    settings = Settings(host, port, certificate, key, insecure, hosts, log)
+    settings = Settings(host, port, certificate, key, insecure, hosts, log, control=control)
     policy = local_policy(model)
     if isinstance(policy, ChatPolicy):
         chat: Any = policy.chat

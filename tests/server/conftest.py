@@ -21,6 +21,7 @@ from agent.policies.base import Decision, Observation, Policy, Timing, Usage
 from agent.policies.chat import ChatModel, Emit, Message, Reply
 from server.app import bind, prepare
 from server.backend import Backend, PolicyChat
+from server.control.desk import OpenDesk, open_desk
 from server.settings import BodyLimits, Settings
 from server.tokens import Tokens
 from vision.geometry import CoordinateMap, Point, Size
@@ -126,8 +127,9 @@ def open_door() -> Iterator[Open]:
         policy: Policy | None = None,
         chat: ChatModel | None = None,
         settings: Settings = SETTINGS,
+        desks: OpenDesk = open_desk,
     ) -> Door:
-        door = _start(policy or ScriptedPolicy(), chat, settings)
+        door = _start(policy or ScriptedPolicy(), chat, settings, desks)
         running.append(door)
         return door
 
@@ -136,10 +138,12 @@ def open_door() -> Iterator[Open]:
         door.close()
 
 
-def _start(policy: Policy, chat: ChatModel | None, settings: Settings) -> Door:
+def _start(
+    policy: Policy, chat: ChatModel | None, settings: Settings, desks: OpenDesk = open_desk
+) -> Door:
     backend = Backend("scripted-model", policy, chat or PolicyChat(policy, CONTEXT))
     listener = bind(settings)
-    server = prepare(backend, settings, TOKEN)
+    server = prepare(backend, settings, TOKEN, desks)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     port = listener.getsockname()[1]

@@ -1,0 +1,1 @@
+"""Remote control: sessions on displays, the lease that drives one, and the live view."""
