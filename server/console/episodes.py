@@ -11,6 +11,7 @@ from PIL import Image
 from pydantic import BaseModel
 
 from agent.episodes.errors import BrokenEpisode, EpisodeError
+from agent.episodes.files import FolderFiles
 from agent.episodes.format import MANIFEST, Json
 from agent.episodes.reader import Episode, read_manifest
 from agent.episodes.view import episode_view, step_view
@@ -71,7 +72,7 @@ def _summaries(runs: Path) -> dict[Path, EpisodeSummary]:
     for pattern in _DEPTH:
         for manifest in runs.glob(f"{pattern}/{MANIFEST}"):
             try:
-                content, _ = read_manifest(manifest.parent)
+                content, _ = read_manifest(FolderFiles(manifest.parent))
                 head, outcome = content["head"], content.get("outcome") or {}
                 found[manifest.parent] = EpisodeSummary(
                     id=head["id"],

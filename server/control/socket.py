@@ -82,6 +82,8 @@ async def watch(socket: WebSocket, name: str) -> None:
         for task in (showing, listening):
             task.cancel()
         await asyncio.gather(showing, listening, return_exceptions=True)
+        if viewer.drives:
+            await anyio.to_thread.run_sync(session.let_go)
 
 
 async def _part(socket: WebSocket, showing: asyncio.Future[None]) -> None:
@@ -89,6 +91,8 @@ async def _part(socket: WebSocket, showing: asyncio.Future[None]) -> None:
     try:
         showing.result()
         await socket.close(reason="the session is closed")
+    except WebSocketDisconnect:
+        return
     except TooSlow:
         with suppress(TimeoutError):  # where nothing can be sent any more
             async with asyncio.timeout(_LAST_WORD_SECONDS):
@@ -98,14 +102,11 @@ async def _part(socket: WebSocket, showing: asyncio.Future[None]) -> None:
 async def _listen(socket: WebSocket, session: Session, viewer: Viewer) -> None:
     """Take in what the client sends, until it goes."""
     may_control = Access.CONTROL in GRANTS[token_name(socket)]
-    drove = False
     try:
         while True:
             text = await socket.receive_text()
             try:
                 message = _MESSAGE.validate_json(text)
-                if not isinstance(message, Seen):
-                    drove = True
                 await _obey(message, session, viewer, may_control)
             except ValidationError as error:
                 viewer.tell(
@@ -115,9 +116,6 @@ async def _listen(socket: WebSocket, session: Session, viewer: Viewer) -> None:
                 viewer.tell({"type": "error", "message": error.detail})
     except (WebSocketDisconnect, KeyError):  # KeyError: a binary message, which nobody sends
         return
-    finally:
-        if drove:
-            await anyio.to_thread.run_sync(session.let_go)
 
 
 async def _obey(
@@ -130,4 +128,5 @@ async def _obey(
         raise ApiError(403, "this token does not have the scope: control")
     session.lease.renew(message.lease)
     if isinstance(message, Input):
+        viewer.drives = True
         await anyio.to_thread.run_sync(session.play, read_actions(message.actions))

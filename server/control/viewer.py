@@ -31,6 +31,9 @@ class Viewer:
         socket: the client, accepted.
         session: what it watches.
         patience: seconds that a client may take to read or to acknowledge.
+
+    Attributes:
+        drives: whether a person's pointer and keys came from this client.
     """
 
     def __init__(self, socket: WebSocket, session: Session, patience: float) -> None:
@@ -38,6 +41,7 @@ class Viewer:
         self._session = session
         self._patience = patience
         self._loop = asyncio.get_running_loop()
+        self.drives = False
         self._wake = asyncio.Event()
         self._events: deque[Event] = deque()
         self._sent = 0
