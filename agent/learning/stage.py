@@ -27,7 +27,13 @@ from agent.model.prompt import embedded_tokenizer
 CURVES = ("loss", "read_right", "point_right", "text_right")
 
 
-def run_stage(stage: str, out: Path, data: Path | None = None, steps: int | None = None) -> Metrics:
+def run_stage(
+    stage: str,
+    out: Path,
+    data: Path | None = None,
+    steps: int | None = None,
+    start: Path | None = None,
+) -> Metrics:
     """Train a stage to its end, continuing from `out` if it holds a checkpoint.
 
     Args:
@@ -35,6 +41,7 @@ def run_stage(stage: str, out: Path, data: Path | None = None, steps: int | None
         out: folder of checkpoints, `metrics.jsonl`, `curves.png`, and `release/`, the model folder.
         data: folder of harvested shards (`*.npz`), None for generated screens only.
         steps: overrides the recipe's number of steps.
+        start: model folder to begin from; without one, weights are random.
 
     Returns:
         Accuracies on validation screens.
@@ -44,7 +51,7 @@ def run_stage(stage: str, out: Path, data: Path | None = None, steps: int | None
         TrainingError: training cannot go on.
     """
     shards = _shards(data) if data else ()
-    trainer = Trainer(Recipe.load(stage).with_steps(steps), out, shards)
+    trainer = Trainer(Recipe.load(stage).with_steps(steps), out, shards, start)
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[note]}"), TimeElapsedColumn(), TimeRemainingColumn(),

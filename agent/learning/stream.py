@@ -41,13 +41,14 @@ class Stream:
     split: str = "train"
     questions: int = 6
     finished: float = 0.12
-    _harvest: list[Sample] = field(default_factory=list, repr=False)
+    _harvest: dict[str, list[Sample]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Load the shards; they are small next to what training needs."""
         self._generator = ScreenGenerator(self.seed, self.size, self.split, self.questions)
         for shard in sorted(self.shards):
-            self._harvest.extend(read_shard(shard))
+            self._harvest.setdefault(_task(shard), []).extend(read_shard(shard))
+        self._tasks = sorted(self._harvest)
 
     def sample(self, index: int) -> Sample:
         """The sample at this index."""
@@ -60,9 +61,10 @@ class Stream:
         return replace(sample, questions=tuple(asked))
 
     def _picture(self, index: int, random: Random) -> Sample:
-        if not self._harvest or random.random() >= self.harvest_share:
+        if not self._tasks or random.random() >= self.harvest_share:
             return self._generator.sample(index)
-        sample = random.choice(self._harvest)
+        # The task first: long episodes and large harvests must not crowd out the others.
+        sample = random.choice(self._harvest[random.choice(self._tasks)])
         own, *others = sample.questions  # the first one is the page's own task
         chosen = random.sample(others, min(self.questions - 1, len(others)))
         return Sample(sample.pixels, (own, *chosen), sample.glyphs)
@@ -73,6 +75,11 @@ class Stream:
         while True:
             yield [self.sample(number * size + offset) for offset in range(size)]
             number += 1
+
+
+def _task(shard: Path) -> str:
+    """The task that a shard named TASK-SEED-COUNT.npz shows."""
+    return shard.stem.rsplit("-", 2)[0]
 
 
 def _finished(question: Question) -> Question:

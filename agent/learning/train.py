@@ -62,6 +62,7 @@ class Trainer:
         recipe: what to do.
         out: the run's folder.
         shards: harvested data, may be empty.
+        start: model folder to begin from, None for random weights; parts that it lacks are new.
         shape: of the network, that of the embedded model by default.
         step: optimiser steps done.
         model: trained in place.
@@ -70,6 +71,7 @@ class Trainer:
     recipe: Recipe
     out: Path
     shards: tuple[Path, ...] = ()
+    start: Path | None = None
     shape: KimiVLConfig = field(default_factory=embedded_config)
     step: int = 0
 
@@ -84,6 +86,8 @@ class Trainer:
         self._move_in()
         if (self.out / "state.json").is_file():
             self._resume()
+        elif self.start is not None:
+            self._begin_from(self.start)
 
     def run(self, report: Callable[[int, Metrics], None], save_every: int = 250) -> Metrics:
         """Train until the recipe's last step; returns the last metrics.
@@ -202,6 +206,18 @@ class Trainer:
             for parameter, state in optimizer.state.items()
             for key, value in state.items()
         }
+
+    def _begin_from(self, folder: Path) -> None:
+        """Take over the weights of an earlier stage."""
+        file = folder / "model.safetensors"
+        if not file.is_file():
+            raise TrainingError(f"expected a model folder, actually there is no {file}")
+        try:
+            extra = self.model.load_state_dict(load_file(file), strict=False).unexpected_keys
+        except RuntimeError as error:
+            raise TrainingError(f"{folder} holds another model: {error}") from error
+        if extra:
+            raise TrainingError(f"{folder} holds another model: it has {', '.join(extra)}")
 
     def _resume(self) -> None:
         state: dict[str, Any] = json.loads((self.out / "state.json").read_text())
