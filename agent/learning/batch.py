@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from actions.space import Action, on_points, points
+from actions.space import Action, Type, on_points, points
 from agent.learning.samples import Glyphs, Question, Sample
 from agent.model.pointer import PRINTABLE
 from agent.model.prompt import (
@@ -25,6 +25,7 @@ from agent.model.prompt import (
     remembered,
     screen_ids,
 )
+from agent.model.quoting import LONGEST, TYPING, find_quotation, quotable
 from agent.model.tokenizer import Tokenizer
 from vision.frame import Frame
 from vision.geometry import Box, CoordinateMap, Point
@@ -51,6 +52,12 @@ class Batch:
         point_patches: (Q,) the patch that holds the point.
         point_offsets: (Q, 2) where in that patch, (x, y) in 0..1.
         glyphs: (B * L, slots) classes of the letters centred in each patch.
+        quote_rows: (K,) which screen a typed text belongs to.
+        quote_tokens: (K,) the index of the token before it in the row.
+        quote_ids: (K, S) the instruction that it may be quoted from.
+        quotable: (K, S) which of these tokens can be quoted.
+        quote_starts: (K,) where the quotation begins, from 1; 0 = it is written freely.
+        quote_ends: (K,) its last token, from 0; 0 where nothing is quoted.
     """
 
     patches: Tensor
@@ -65,6 +72,21 @@ class Batch:
     point_patches: Tensor
     point_offsets: Tensor
     glyphs: Tensor
+    quote_rows: Tensor
+    quote_tokens: Tensor
+    quote_ids: Tensor
+    quotable: Tensor
+    quote_starts: Tensor
+    quote_ends: Tensor
+
+
+@dataclass(frozen=True)
+class _Quotation:
+    """A typed text: the token before it in its row, the instruction, and the span in there."""
+
+    token: int
+    asked: list[int]
+    span: tuple[int, int] | None
 
 
 @dataclass(frozen=True)
@@ -76,6 +98,7 @@ class _Row:
     owners: list[int]
     labels: list[int]
     targets: list[tuple[int, Point, Box]]
+    quotations: list[_Quotation]
 
 
 def collate(samples: Sequence[Sample], tokenizer: Tokenizer, slots: int = 3) -> Batch:
@@ -110,6 +133,7 @@ def collate(samples: Sequence[Sample], tokenizer: Tokenizer, slots: int = 3) -> 
         point_patches=torch.tensor([patch for _, patch, _ in aims], dtype=torch.long),
         point_offsets=torch.tensor([offset for _, _, offset in aims]).view(-1, 2),
         glyphs=torch.cat([glyph_classes(s.glyphs, grid, slots) for s in samples]),
+        **_quotations(rows),
     )
 
 
@@ -118,7 +142,7 @@ def _row(
 ) -> _Row:
     prefix = screen_ids(tokenizer, grid[0] * grid[1] // 4)
     row = _Row(
-        list(prefix), list(range(len(prefix))), [0] * len(prefix), [IGNORE] * len(prefix), []
+        list(prefix), list(range(len(prefix))), [0] * len(prefix), [IGNORE] * len(prefix), [], []
     )
     for owner, question in enumerate(questions, 1):
         start = len(row.ids)
@@ -129,19 +153,62 @@ def _row(
         row.ids.extend(ids)
         row.positions.extend(range(len(prefix), len(prefix) + len(ids)))
         row.owners.extend([owner] * len(ids))
-        row.labels.extend(_next_tokens(ids, len(asked), tokenizer))
+        quoted = _quotation(question.action, asked, ids, start, tokenizer)
+        row.quotations.extend(quoted)
+        row.labels.extend(_next_tokens(ids, len(asked), tokenizer, quoted, start))
         row.targets.extend(_targets(question.action, question.box, ids, start, tokenizer))
     return row
 
 
-def _next_tokens(ids: list[int], asked: int, tokenizer: Tokenizer) -> list[int]:
-    """Labels of one question: its answer, but for the coordinates, which the pointer writes."""
+def _next_tokens(
+    ids: list[int], asked: int, tokenizer: Tokenizer, quoted: list[_Quotation], start: int
+) -> list[int]:
+    """Labels of one question: its answer, but for what a head writes: coordinates, quotations."""
     opening, closing = tokenizer.special(BOX_START), tokenizer.special(BOX_END)
     labels, inside = [], False
     for index, following in enumerate([*ids[1:], IGNORE]):
         inside = (inside or ids[index] == opening) and ids[index] != closing
         labels.append(IGNORE if index < asked - 1 or inside else following)
+    for quotation in quoted:
+        if quotation.span is not None:
+            first, last = quotation.span
+            place = quotation.token - start
+            labels[place : place + last - first + 1] = [IGNORE] * (last - first + 1)
     return labels
+
+
+def _quotation(
+    action: Action, asked: list[int], ids: list[int], start: int, tokenizer: Tokenizer
+) -> list[_Quotation]:
+    """The typed text of an answer, if it types something that its notation does not escape."""
+    typing = tokenizer.encode(TYPING)
+    if not isinstance(action, Type) or len(typing) != 1 or typing[0] not in ids[len(asked) :]:
+        return []
+    place = ids.index(typing[0], len(asked))
+    content = tokenizer.encode(action.text)
+    plain = ids[place + 1 : place + 1 + len(content)] == content
+    return [_Quotation(start + place, asked, find_quotation(content, asked) if plain else None)]
+
+
+def _quotations(rows: Sequence[_Row]) -> dict[str, Tensor]:
+    """The fields of a batch that are about quotations."""
+    found = [(index, quotation) for index, row in enumerate(rows) for quotation in row.quotations]
+    length = min(LONGEST, max((len(q.asked) for _, q in found), default=0))
+    ids = torch.zeros(len(found), length, dtype=torch.long)
+    may = torch.zeros(len(found), length, dtype=torch.bool)
+    for k, (_, quotation) in enumerate(found):
+        asked = quotation.asked[:length]
+        ids[k, : len(asked)] = torch.tensor(asked)
+        may[k, : len(asked)] = torch.tensor(quotable(asked))
+    spans = [q.span or (-1, 0) for _, q in found]
+    return {
+        "quote_rows": torch.tensor([row for row, _ in found], dtype=torch.long),
+        "quote_tokens": torch.tensor([q.token for _, q in found], dtype=torch.long),
+        "quote_ids": ids,
+        "quotable": may,
+        "quote_starts": torch.tensor([first + 1 for first, _ in spans], dtype=torch.long),
+        "quote_ends": torch.tensor([last for _, last in spans], dtype=torch.long),
+    }
 
 
 def _targets(

@@ -20,6 +20,7 @@ class Weights:
     point: float = 1.0
     offset: float = 1.0
     read: float = 1.0
+    quote: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,18 @@ def score(model: KimiVL, batch: Batch, weights: Weights) -> Scores:
     text, text_right = _text(model, states, batch)
     point, point_right, offset = _point(model, states, patches_BLD, batch)
     read, read_right = _read(model, encoded.patches, batch.glyphs)
+    quoted, quote_right = _quote(model, states, batch)
     loss = (
-        weights.text * text + weights.point * point + weights.offset * offset + weights.read * read
+        weights.text * text
+        + weights.point * point
+        + weights.offset * offset
+        + weights.read * read
+        + weights.quote * quoted
     )
     metrics = {
         "loss": loss, "text_loss": text, "point_loss": point, "read_loss": read,
         "offset_error": offset, "text_right": text_right, "point_right": point_right,
-        "read_right": read_right,
+        "read_right": read_right, "quote_loss": quoted, "quote_right": quote_right,
     }  # fmt: skip
     return Scores(loss, {name: value.detach() for name, value in metrics.items()})
 
@@ -73,6 +79,24 @@ def _point(
     right = keys[torch.arange(len(asking)), batch.point_patches]
     offset = (model.pointer.offsets(asking, right) - batch.point_offsets).abs().mean()
     return loss, hit.float().mean(), offset
+
+
+def _quote(model: KimiVL, states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of begin and end of quotations, and the share that is right in both."""
+    if model.quoter is None or not len(batch.quote_rows):
+        return states.new_zeros(()), states.new_ones(())
+    typing = states[batch.quote_rows, batch.quote_tokens]
+    known = model.quoter.read(batch.quote_ids)
+    starts = model.quoter.starts(typing, known, batch.quotable)
+    loss = F.cross_entropy(starts, batch.quote_starts)
+    right = starts.argmax(-1) == batch.quote_starts
+    some = batch.quote_starts > 0
+    if some.any():
+        begun = batch.quote_starts[some] - 1
+        ends = model.quoter.ends(typing[some], known[some], batch.quotable[some], begun)
+        loss = loss + F.cross_entropy(ends, batch.quote_ends[some])
+        right[some] &= ends.argmax(-1) == batch.quote_ends[some]
+    return loss, right.float().mean()
 
 
 def _read(model: KimiVL, patches: Tensor, glyphs: Tensor) -> tuple[Tensor, Tensor]:

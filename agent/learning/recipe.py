@@ -120,5 +120,5 @@ def embedded_config() -> KimiVLConfig:
             max_position_embeddings=4096,
         ),
         media_placeholder_token_id=tokenizer.special(MEDIA),
-        pointer=PointerConfig(),
+        pointer=PointerConfig(quote_size=128),
     )

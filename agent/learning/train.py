@@ -33,7 +33,14 @@ from agent.model.prompt import embedded_tokenizer
 
 Metrics = dict[str, float]
 
-NOT_HIDDEN = ("embed_tokens.weight", "lm_head.weight", "reader.proj.weight", "gate.weight")
+NOT_HIDDEN = (
+    "embed_tokens.weight",
+    "lm_head.weight",
+    "reader.proj.weight",
+    "gate.weight",
+    "quoter.embed.weight",
+    "quoter.places.weight",
+)
 """Matrices that are not maps between hidden states."""
 
 

@@ -54,11 +54,19 @@ class TextConfig:
 
 @dataclass(frozen=True)
 class PointerConfig:
-    """Shape of the pointing and reading heads, which Kimi-VL does not have."""
+    """Shape of the pointing, reading and quoting heads, which Kimi-VL does not have.
+
+    Attributes:
+        size: channels in which the pointing head compares.
+        glyph_slots: letters that a patch can hold.
+        glyph_classes: printable ASCII and "nothing".
+        quote_size: channels of the quoting head, 0 = there is none.
+    """
 
     size: int = 256
     glyph_slots: int = 3
     glyph_classes: int = 96
+    quote_size: int = 0
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,8 @@ class Engine:
             ConstraintError: `choose` chose what the grammar forbids.
         """
         room = self._room(ids, pictures)
-        wish = Wish(min(max_tokens, room), stop, choose, emit, grammar)
+        asked = _behind_pictures(ids, self._placeholder)
+        wish = Wish(min(max_tokens, room), stop, choose, emit, grammar, asked)
         job = Job(ids, pictures, lambda seen: Writer(self.model, self.tokenizer, wish, seen), check)
         with self._turn:
             self._waiting.append(job)
@@ -296,6 +297,12 @@ def _guarded(job: Job, act: Callable[..., object], *given: object) -> None:
         raise
     except Exception as error:
         job.fail(error)
+
+
+def _behind_pictures(ids: Sequence[int], placeholder: int) -> Sequence[int]:
+    """What stands behind the last picture: its last placeholder and the token that ends it."""
+    places = [index for index, token in enumerate(ids) if token == placeholder]
+    return ids[places[-1] + 2 :] if places else ids
 
 
 def _content_keys(job: Job, placeholder: int) -> list[object]:

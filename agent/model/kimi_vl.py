@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from agent.model.config import KimiVLConfig
 from agent.model.decoder import Cache, LanguageModel, Packed
 from agent.model.pointer import PointingHead, ReadingHead
+from agent.model.quoting import QuotingHead
 from vision.moonvit import Grid, MoonVit
 from vision.projector import Projector
 
@@ -45,6 +46,8 @@ class KimiVL(nn.Module):
         self.language_model = LanguageModel(config.text)
         self.pointer = PointingHead(config, config.pointer) if config.pointer else None
         self.reader = ReadingHead(config, config.pointer) if config.pointer else None
+        quote_size = config.pointer.quote_size if config.pointer else 0
+        self.quoter = QuotingHead(config, quote_size) if quote_size else None
 
     def encode(self, patches: Tensor, grids: Sequence[Grid]) -> Encoded:
         """Packed patches (L, 3, 14, 14) of images with these grids -> features and tokens."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from agent.model.constraint import Grammar
 from agent.model.kimi_vl import Encoded, KimiVL
+from agent.model.quoting import TYPING, quote
 from agent.model.tokenizer import Tokenizer
 from vision.geometry import Point
 from vision.image import Prepared
@@ -26,6 +27,7 @@ class Wish:
         choose: logits (vocabulary,) -> token; None = the most likely one.
         emit: called with every token as it is written; whether to go on. It may raise.
         grammar: what may be written, None = anything. Its end is a stop token.
+        asked: tokens of the instruction, which a quoting head may quote.
     """
 
     max_tokens: int
@@ -33,6 +35,7 @@ class Wish:
     choose: Callable[[Tensor], int] | None = None
     emit: Callable[[int], bool] | None = None
     grammar: Grammar | None = None
+    asked: Sequence[int] = ()
 
 
 class Writer:
@@ -59,6 +62,7 @@ class Writer:
         self._wanted = True
         pointing = model.pointer is not None and screen and BOX_START in tokenizer.specials
         self._opening = tokenizer.specials[BOX_START] if pointing else None
+        self._typing = tokenizer.encode(TYPING)[-1] if model.quoter is not None else None
         grammar = wish.grammar
         self._stop = frozenset(wish.stop) | ({grammar.end} if grammar else frozenset())
         self._constraint = None if grammar is None else grammar.begin(self._opening)
@@ -95,7 +99,10 @@ class Writer:
         Returns:
             What was written, for the caller to feed; empty when a stop token came.
         """
-        following = self._point(state) if logits is None else self._choose(logits)
+        if logits is None:
+            following = self._point(state)
+        else:
+            following = self._quote(state) or self._choose(logits)
         if following[0] in self._stop:
             self._ended = True
             return []
@@ -119,6 +126,13 @@ class Writer:
         if self._wish.emit is not None:
             self._wanted = all(self._wish.emit(token) for token in run)
         return run
+
+    def _quote(self, state: Tensor) -> list[int]:
+        """What is to be typed, where it stands in the instruction; else nothing."""
+        quoter = self._model.quoter
+        if quoter is None or not self.ids or self.ids[-1] != self._typing:
+            return []
+        return quote(quoter, state, self._wish.asked)
 
     def _point(self, state: Tensor) -> list[int]:
         """Tokens of "(x,y)" and the closing box token, for where the pointing head looks."""

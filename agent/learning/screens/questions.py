@@ -9,6 +9,7 @@ from actions.space import CallUser, Click
 from agent.learning.samples import Question
 from agent.learning.screens import wording
 from agent.learning.screens.absences import missing
+from agent.learning.screens.dictation import Dictation
 from agent.learning.screens.element import Element
 from agent.learning.screens.icons import NICKNAMES
 from agent.learning.screens.kit import Kit
@@ -16,6 +17,9 @@ from agent.learning.screens.relations import direction, in_a_row
 
 ABSENT = 0.1
 """Share of questions whose target is not on the screen."""
+
+TYPED = 0.5
+"""Share of questions that ask for text to be typed, where there is a field for it."""
 
 LOWER = 0.1
 """Share of labels that the instruction writes in lower case."""
@@ -41,12 +45,15 @@ class Questioner:
         self._kinds = Counter(element.kind for element in self._all)
         self._labels = Counter(bare(element.label) for element in self._all if element.label)
         self._texts = Counter(bare(text) for text in kit.canvas.texts)
+        self._dictation = Dictation(kit, lambda caption: self._texts[bare(caption)] == 1)
 
     def ask(self, count: int) -> tuple[Question, ...]:
         """`count` different questions; about one in ten has no answer."""
         questions: dict[str, Question] = {}
         while len(questions) < count:
-            question = None if self._kit.chance(ABSENT) else self._present()
+            question = self._dictation.ask() if self._kit.chance(TYPED) else None
+            if question is None and not self._kit.chance(ABSENT):
+                question = self._present()
             question = question or Question(missing(self._kit, self._all), CallUser(), None)
             questions.setdefault(question.instruction, question)
         return tuple(questions.values())

@@ -1,0 +1,125 @@
+"""A head that Kimi-VL does not have: typing by quoting the instruction.
+
+Most text that an agent types stands in its instruction. Copying it byte by byte takes a small
+decoder far more examples than we can pay for (docs/experiments.md); choosing where the quotation
+begins and ends is as easy as pointing, and what is typed is right to the letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from agent.model.config import KimiVLConfig
+
+TYPING = "type(content='"
+"""The piece after which a quotation may stand."""
+
+BYTES = 256
+"""Smaller token ids are bytes; only these can be quoted."""
+
+LONGEST = 512
+"""Tokens of an instruction that are looked at."""
+
+_DILATIONS = (1, 3, 9)
+
+
+class QuotingHead(nn.Module):
+    """Compares the decoder's state where text is due with every byte of the instruction.
+
+    The bytes are embedded by convolutions that see 26 bytes to either side, not by the decoder: so
+    they need no cache, and the end of a quotation is known where it begins.
+    """
+
+    def __init__(self, config: KimiVLConfig, size: int) -> None:
+        super().__init__()
+        hidden = config.text.hidden_size
+        self.embed = nn.Embedding(config.text.vocab_size, size)
+        self.places = nn.Embedding(LONGEST, size)
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(size, size, 5, padding=2 * dilation, dilation=dilation)
+            for dilation in _DILATIONS
+        )
+        self.nothing = nn.Parameter(torch.zeros(size))
+        self.first = nn.Sequential(nn.Linear(hidden, size), nn.GELU(), nn.Linear(size, size))
+        self.last = nn.Sequential(nn.Linear(hidden + size, size), nn.GELU(), nn.Linear(size, size))
+        self.first_key = nn.Linear(size, size)
+        self.last_key = nn.Linear(size, size)
+
+    def read(self, ids: Tensor) -> Tensor:
+        """Instructions as ids (N, T <= LONGEST) -> what is known of each byte, (N, T, size)."""
+        x = self.embed(ids) + self.places.weight[: ids.shape[1]]
+        for convolution in self.convolutions:
+            x = x + F.gelu(convolution(x.transpose(1, 2)).transpose(1, 2))
+        return x
+
+    def starts(self, states: Tensor, known: Tensor, quotable: Tensor) -> Tensor:
+        """Where the quotation begins.
+
+        Args:
+            states: (N, text hidden), at the token `TYPING`.
+            known: (N, T, size), from `read`.
+            quotable: (N, T), True = can be quoted.
+
+        Returns:
+            (N, T + 1) logits; index 0 stands for "nothing is quoted", i + 1 for byte i.
+        """
+        query = self.first(states)
+        logits = _compare(query, self.first_key(known)).masked_fill(~quotable, float("-inf"))
+        return torch.cat([_compare(query, self.nothing[None, None]), logits], -1)
+
+    def ends(self, states: Tensor, known: Tensor, quotable: Tensor, starts: Tensor) -> Tensor:
+        """The last byte of a quotation that begins at `starts` (N,): (N, T) logits."""
+        begun = known[torch.arange(len(starts)), starts]
+        logits = _compare(self.last(torch.cat([states, begun], -1)), self.last_key(known))
+        before = torch.arange(known.shape[1]) < starts[:, None]
+        return logits.masked_fill(~quotable | before, float("-inf"))
+
+
+def _compare(query: Tensor, keys: Tensor) -> Tensor:
+    """(N, size) and (N or 1, T, size) -> (N, T) scaled dot products in fp32."""
+    return (keys.float() @ query.float().unsqueeze(-1)).squeeze(-1) * query.shape[-1] ** -0.5
+
+
+def quotable(ids: Sequence[int]) -> list[bool]:
+    """Which tokens can be quoted: the bytes of the instruction, up to its first line break."""
+    line = next((i for i, token in enumerate(ids) if token == 0x0A or token >= BYTES), len(ids))
+    return [index < line for index in range(len(ids))]
+
+
+def find_quotation(content: Sequence[int], ids: Sequence[int]) -> tuple[int, int] | None:
+    """First and last index of a text in an instruction, whole words before parts of words."""
+    size = len(content)
+    if not size:
+        return None
+    open_ids = [token for token, may in zip(ids[:LONGEST], quotable(ids), strict=False) if may]
+    found = [
+        start
+        for start in range(len(open_ids) - size + 1)
+        if open_ids[start : start + size] == list(content)
+    ]
+    whole = [start for start in found if _stands_alone(open_ids, start, start + size)]
+    best = next(iter(whole or found), None)
+    return None if best is None else (best, best + size - 1)
+
+
+def _stands_alone(ids: Sequence[int], start: int, stop: int) -> bool:
+    around = [*ids[max(0, start - 1) : start], *ids[stop : stop + 1]]
+    return not any(chr(token).isalnum() for token in around)
+
+
+def quote(head: QuotingHead, state: Tensor, ids: Sequence[int]) -> list[int]:
+    """What the state (hidden,) quotes from an instruction; empty when it quotes nothing."""
+    ids = ids[:LONGEST]
+    may = torch.tensor([quotable(ids)], device=state.device)
+    if not bool(may.any()):
+        return []
+    known = head.read(torch.tensor([list(ids)], device=state.device))
+    first = int(head.starts(state[None], known, may)[0].argmax()) - 1
+    if first < 0:
+        return []
+    last = int(head.ends(state[None], known, may, torch.tensor([first]))[0].argmax())
+    return list(ids[first : last + 1])
