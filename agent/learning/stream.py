@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from random import Random
 
-from actions.space import ENDING, Finished
+from actions.space import Click, Finished
 from agent.learning.samples import Question, Sample, read_shard, shard_digest
 from agent.learning.screens.generator import ScreenGenerator
 from vision.geometry import Size
@@ -53,21 +53,22 @@ class Stream:
     def sample(self, index: int) -> Sample:
         """The sample at this index."""
         random = Random(f"{self.seed}:{index}")
-        sample = self._picture(index, random)
+        own, sample = self._picture(index, random)
         asked = [
             _finished(question) if random.random() < self.finished else question
-            for question in sample.questions
+            for question in sample.questions[own:]
         ]
-        return replace(sample, questions=tuple(asked))
+        return replace(sample, questions=(*sample.questions[:own], *asked))
 
-    def _picture(self, index: int, random: Random) -> Sample:
+    def _picture(self, index: int, random: Random) -> tuple[int, Sample]:
+        """A sample, and how many of its questions are a page's own task, of any length."""
         if not self._tasks or random.random() >= self.harvest_share:
-            return self._generator.sample(index)
+            return 0, self._generator.sample(index)
         # The task first: long episodes and large harvests must not crowd out the others.
         sample = random.choice(self._harvest[random.choice(self._tasks)])
         own, *others = sample.questions  # the first one is the page's own task
         chosen = random.sample(others, min(self.questions - 1, len(others)))
-        return Sample(sample.pixels, (own, *chosen), sample.glyphs)
+        return 1, Sample(sample.pixels, (own, *chosen), sample.glyphs)
 
     def batches(self, first: int, size: int) -> Iterator[list[Sample]]:
         """Batches from the one with this number on, for ever."""
@@ -83,8 +84,8 @@ def _task(shard: Path) -> str:
 
 
 def _finished(question: Question) -> Question:
-    """The question after its action was taken; what cannot be done stays as it is."""
-    if isinstance(question.action, ENDING):
+    """The question after its click was made; only a first click is known to be all there is."""
+    if question.done or not isinstance(question.action, Click):
         return question
     return Question(question.instruction, Finished(), None, (question.action,))
 

@@ -11,7 +11,7 @@ import torch
 
 from actions.dialects import ParseError, parse
 from actions.grammar import lark_grammar
-from actions.space import CallUser, Click, Drag, Finished, Hotkey, Scroll, Type, Wait
+from actions.space import CallUser, Click, Drag, Finished, Hotkey, Move, Scroll, Type, Wait
 from agent.model import checkpoint, preprocessor, prompt
 from agent.model.checkpoint import CheckpointError
 from agent.model.config import ConfigError, KimiVLConfig
@@ -31,7 +31,7 @@ LONGEST_INSTRUCTION = 2000
 """Characters; the embedded model was trained on instructions far shorter than this."""
 
 
-KINDS = (Click, Drag, Scroll, Type, Hotkey, Wait, Finished, CallUser)
+KINDS = (Click, Move, Drag, Scroll, Type, Hotkey, Wait, Finished, CallUser)
 """What the embedded model may do."""
 
 

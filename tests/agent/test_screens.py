@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from actions.space import CallUser, Click
+from actions.space import CallUser, Click, Type
 from agent.learning.samples import Sample
 from agent.learning.screens import ScreenGenerator
 from agent.learning.screens.__main__ import main
@@ -53,7 +53,7 @@ def test_boxes_lie_on_the_screen_and_hold_the_click(samples: list[Sample]) -> No
         if question.box is None:
             assert isinstance(question.action, CallUser)
             continue
-        assert isinstance(question.action, Click)
+        assert isinstance(question.action, Click | Type) and question.action.point
         assert question.box.contains(question.action.point)
         left, top, right, bottom = question.box
         assert 0 <= left < right <= 160

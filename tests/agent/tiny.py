@@ -38,7 +38,7 @@ def tiny_config(pointing: bool = True, stem: bool = True) -> KimiVLConfig:
             max_position_embeddings=512,
         ),
         media_placeholder_token_id=tokenizer.special(MEDIA),
-        pointer=PointerConfig(size=16) if pointing else None,
+        pointer=PointerConfig(size=16, quote_size=8) if pointing else None,
     )
 
 

@@ -1,0 +1,111 @@
+"""What is typed is quoted from the instruction: labels, head and engine agree."""
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actions.space import Type
+from agent.learning.batch import IGNORE, collate
+from agent.learning.losses import Weights, score
+from agent.learning.screens.dictation import FIELDS
+from agent.learning.screens.generator import ScreenGenerator
+from agent.model.prompt import END, answer_ids, embedded_tokenizer, instruction_ids
+from agent.model.quoting import TYPING, find_quotation, quotable, quote
+from tests.agent.tiny import tiny_model
+
+TOKENIZER = embedded_tokenizer()
+
+
+def typed() -> list[tuple[int, Type]]:
+    """Screens of the generator that ask for text, and that question's answer."""
+    generator = ScreenGenerator(3, questions=4)
+    samples = [generator.sample(index) for index in range(40)]
+    return [
+        (index, question.action)
+        for index, sample in enumerate(samples)
+        for question in sample.questions
+        if isinstance(question.action, Type)
+    ]
+
+
+def test_generated_screens_ask_for_text_that_their_instruction_holds() -> None:
+    generator = ScreenGenerator(3, questions=4)
+    found = typed()
+    assert len(found) > 3
+    for index, action in found:
+        asked = next(q.instruction for q in generator.sample(index).questions if q.action == action)
+        assert action.text in asked
+        assert action.point is not None
+    assert set(FIELDS) == {"text", "textarea"}
+
+
+@given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=12))
+def test_a_found_quotation_is_the_text(text: str) -> None:
+    ids = instruction_ids(TOKENIZER, f"Enter {text} here")
+    content = TOKENIZER.encode(text)
+    span = find_quotation(content, ids)
+    assert span is not None or any(token >= 256 for token in content)
+    if span is not None:
+        assert TOKENIZER.decode(ids[span[0] : span[1] + 1]) == text
+
+
+def test_whole_words_are_quoted_before_parts_of_words() -> None:
+    ids = instruction_ids(TOKENIZER, 'Tomorrow enter "Tom" and press OK')
+    span = find_quotation(TOKENIZER.encode("Tom"), ids)
+    assert span == (16, 18)
+
+
+def test_earlier_answers_and_the_template_are_not_quoted() -> None:
+    ids = instruction_ids(TOKENIZER, "Type it", ["Action: type(content='abc')"])
+    assert [token for token, may in zip(ids, quotable(ids), strict=True) if may] == list(b"Type it")
+    assert find_quotation(TOKENIZER.encode("abc"), ids) is None
+
+
+def test_no_text_loss_is_taken_of_quoted_bytes_but_of_all_else() -> None:
+    generator = ScreenGenerator(3, questions=4)
+    index, action = typed()[0]
+    sample = generator.sample(index)
+    batch = collate([sample], TOKENIZER)
+    place = next(
+        k for k, token in enumerate(batch.quote_tokens.tolist())
+        if batch.ids[0, token + 1] == TOKENIZER.encode(action.text)[0]
+    )  # fmt: skip
+    token = int(batch.quote_tokens[place])
+    assert batch.ids[0, token] == TOKENIZER.encode(TYPING)[0]
+    size = len(TOKENIZER.encode(action.text))
+    assert batch.labels[0, token : token + size].tolist() == [IGNORE] * size
+    assert batch.labels[0, token - 1] == batch.ids[0, token]
+    assert batch.labels[0, token + size] == batch.ids[0, token + size + 1]
+    first, last = int(batch.quote_starts[place]) - 1, int(batch.quote_ends[place])
+    assert TOKENIZER.decode(batch.quote_ids[place, first : last + 1].tolist()) == action.text
+
+
+def test_a_text_that_the_instruction_lacks_is_written_freely() -> None:
+    ids = instruction_ids(TOKENIZER, "What is 3 + 4?")
+    assert find_quotation(TOKENIZER.encode("7"), ids) is None
+    answer = answer_ids(TOKENIZER, Type("7"))
+    assert TOKENIZER.encode(TYPING)[0] in answer
+
+
+def test_the_head_learns_to_quote_and_the_engine_reads_the_same_span() -> None:
+    model = tiny_model()
+    assert model.quoter is not None
+    generator = ScreenGenerator(3, questions=4)
+    samples = [generator.sample(index) for index in dict(typed())][:4]
+    batch = collate(samples, TOKENIZER)
+    optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
+    for _ in range(60):
+        scored = score(model, batch, Weights(text=0, point=0, offset=0, read=0))
+        scored.loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert scored.metrics["quote_right"] == 1
+    states = model.hidden(
+        batch.ids, model.encode(batch.patches, batch.grids).tokens, batch.positions, batch.mask
+    )
+    for k in range(len(batch.quote_rows)):
+        ids = batch.quote_ids[k].tolist()
+        state = states[batch.quote_rows[k], batch.quote_tokens[k]]
+        first, last = int(batch.quote_starts[k]) - 1, int(batch.quote_ends[k])
+        end = TOKENIZER.special(END)
+        assert quote(model.quoter, state, ids[: ids.index(end) + 1]) == ids[first : last + 1]
