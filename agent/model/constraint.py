@@ -102,6 +102,16 @@ class Constraint:
         ending = self._ending(self._matcher.deep_copy(), room)
         return [token] if ending is None else ending or [self._grammar.end]
 
+    def admits(self, tokens: Sequence[int], room: int) -> bool:
+        """Whether these tokens may come next and leave room for an ending.
+
+        Args:
+            tokens: what somebody else would write.
+            room: how many tokens may still be written, these included.
+        """
+        allowed = self._matcher.validate_tokens(list(tokens)) == len(tokens)
+        return allowed and len(tokens) + NEAR <= room
+
     def advance(self, tokens: Sequence[int], room: int) -> list[int]:
         """Note what is written, and what the grammar forces after it.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from actions.dialects.scanner import escape
 from agent.model.constraint import Grammar
 from agent.model.kimi_vl import Encoded, KimiVL
 from agent.model.quoting import TYPING, quote
@@ -132,7 +133,11 @@ class Writer:
         quoter = self._model.quoter
         if quoter is None or not self.ids or self.ids[-1] != self._typing:
             return []
-        return quote(quoter, state, self._wish.asked)
+        text = self._tokenizer.decode(quote(quoter, state, self._wish.asked))
+        tokens = self._tokenizer.encode(escape(text))
+        room = self._wish.max_tokens - len(self.ids)
+        fits = self._constraint is None or self._constraint.admits(tokens, room)
+        return tokens if fits else []
 
     def _point(self, state: Tensor) -> list[int]:
         """Tokens of "(x,y)" and the closing box token, for where the pointing head looks."""
