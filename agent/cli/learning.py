@@ -15,12 +15,16 @@ evaluations = typer.Typer(help="Measure how often a model solves tasks.", no_arg
 
 @evaluations.command()
 def miniwob(
-    tasks: Annotated[str, typer.Option(help="Names of tasks, separated by commas.")],
+    tasks: Annotated[
+        str, typer.Option(help="Tasks, or groups such as all, one-click, held-out; commas between.")
+    ],
     seeds: Annotated[int, typer.Option(min=1, help="Pages per task.")] = 100,
     first_seed: Annotated[
         int | None, typer.Option(help="The first page. [default: that of Pix2Act]")
     ] = None,
-    max_steps: Annotated[int, typer.Option(min=1, help="The most decisions per page.")] = 5,
+    max_steps: Annotated[int, typer.Option(min=1, help="The most decisions per page.")] = 30,
+    workers: Annotated[int, typer.Option(min=1, help="Displays side by side.")] = 1,
+    random_seeds: Annotated[int, typer.Option(min=0, help="Pages that random clicks try.")] = 20,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write everything to this file.")
     ] = None,
@@ -38,8 +42,9 @@ def miniwob(
     from rich.progress import Progress
 
     from agent.learning.evaluate import FIRST_SEED, evaluate
+    from agent.learning.tiers import tasks_named
 
-    names = [name.strip() for name in tasks.split(",") if name.strip()]
+    names = tasks_named(tasks)
     first = FIRST_SEED if first_seed is None else first_seed
     errors = Console(stderr=True)
     with (
@@ -49,6 +54,7 @@ def miniwob(
         bar = progress.add_task("pages", total=len(names) * seeds)
         table = evaluate(
             policy, names, seeds, first, max_steps, failures=failures,
+            random_seeds=random_seeds, workers=workers,
             progress=lambda _: progress.advance(bar),
         )  # fmt: skip
     if json_file is not None:

@@ -31,11 +31,11 @@ from actions.space import Action
 from agent.environments.browser import BrowserError
 from agent.environments.display import DisplayError
 from agent.environments.miniwob import MiniWob, TaskError
-from agent.learning.evaluate import GEOMETRY, GEOMETRY_REWARD
 from agent.learning.harvest import SHARD_SIZE, HarvestError, allow, look, read_labels, shard_plan
 from agent.learning.mistakes import mistake
 from agent.learning.oracles.tasks import ORACLES, next_move
 from agent.learning.samples import Question, Sample, write_shard
+from agent.learning.scores import GEOMETRY, GEOMETRY_REWARD
 from agent.signals import keyboard_interrupt, on_signals
 from vision.geometry import Box
 

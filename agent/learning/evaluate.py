@@ -7,17 +7,16 @@ random clicks, so that a number is never read without its baseline.
 from __future__ import annotations
 
 import shutil
-import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
-
-from rich.table import Table as RichTable
+from typing import TypeVar
 
 from actions.backends.base import BackendError
 from actions.backends.x11 import X11Backend
@@ -28,6 +27,7 @@ from agent.environments.miniwob import MiniWob, task_page
 from agent.episodes.errors import EpisodeInUse
 from agent.episodes.format import End, Head, software
 from agent.episodes.writer import EpisodeWriter
+from agent.learning.scores import GEOMETRY, GEOMETRY_REWARD, Rollout, Row, Table, Tally
 from agent.loop import Agent
 from agent.policies.base import Decision, Observation, Policy, PolicyError
 from agent.policies.random import RandomPolicy
@@ -37,127 +37,9 @@ from vision.capture import CaptureError
 FIRST_SEED = 1_201_539_860
 """The first evaluation seed of Pix2Act, far from every training seed."""
 
-GEOMETRY = frozenset(
-    {
-        "bisect-angle",
-        "circle-center",
-        "find-midpoint",
-        "right-angle",
-        "use-colorwheel",
-        "use-colorwheel-2",
-    }
-)
-"""Tasks whose reward says how near the answer is; solved from `GEOMETRY_REWARD` on."""
-
-GEOMETRY_REWARD = 0.8
+T = TypeVar("T")
 
 _BROKEN = (BrowserError, DisplayError, CaptureError, BackendError)
-
-
-@dataclass(frozen=True)
-class Rollout:
-    """One episode.
-
-    Attributes:
-        task: its task.
-        seed: its seed.
-        reward: the page's raw reward, -1..1; 0 when the page did not end the episode.
-        solved: whether that counts as success.
-        steps: how many decisions were taken.
-        milliseconds: from the first look to the last effect.
-        outcome: why the run ended, see `End`.
-        message: what there is to tell about the end; the error of a rollout that broke twice.
-    """
-
-    task: str
-    seed: int
-    reward: float
-    solved: bool
-    steps: int
-    milliseconds: float
-    outcome: str
-    message: str = ""
-
-
-@dataclass(frozen=True)
-class Tally:
-    """What rollouts come to.
-
-    Attributes:
-        rollouts: how many.
-        solved: how many of them were solved.
-        low: lower end of the 95 % interval (Wilson) of the success rate, 0..1.
-        high: its upper end.
-        steps: mean per rollout.
-        step_ms: mean milliseconds per step.
-    """
-
-    rollouts: int
-    solved: int
-    low: float
-    high: float
-    steps: float
-    step_ms: float
-
-    @classmethod
-    def of(cls, rollouts: Sequence[Rollout]) -> Tally:
-        """The tally of at least one rollout."""
-        count, solved = len(rollouts), sum(rollout.solved for rollout in rollouts)
-        steps = sum(rollout.steps for rollout in rollouts)
-        spent = sum(rollout.milliseconds for rollout in rollouts)
-        return cls(count, solved, *wilson(solved, count), steps / count, spent / max(1, steps))
-
-    @property
-    def rate(self) -> float:
-        """Success rate, 0..1."""
-        return self.solved / self.rollouts
-
-    def __str__(self) -> str:
-        return f"{self.rate:.0%} ({self.low:.0%}–{self.high:.0%})"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One task: the policy, and random clicks on the first of its seeds (None: not asked for)."""
-
-    task: str
-    policy: Tally
-    random: Tally | None
-
-
-@dataclass(frozen=True)
-class Table:
-    """The result of an evaluation.
-
-    Attributes:
-        conditions: what was evaluated and how, for whoever repeats it.
-        rows: one per task, in the order asked for.
-        rollouts: every rollout of the policy.
-    """
-
-    conditions: dict[str, Any]
-    rows: tuple[Row, ...]
-    rollouts: tuple[Rollout, ...]
-
-    @property
-    def mean(self) -> float:
-        """The mean of the tasks' success rates, 0..1."""
-        return statistics.fmean(row.policy.rate for row in self.rows)
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything, in JSON types."""
-        return {"mean": self.mean, **asdict(self)}
-
-    def to_rich(self) -> RichTable:
-        """For the terminal."""
-        shown = RichTable("task", caption=f"mean {self.mean:.1%}; brackets: 95 % intervals")
-        for heading in ("solved", "random clicks", "steps", "ms/step"):
-            shown.add_column(heading, justify="right")
-        for row in self.rows:
-            base = "–" if row.random is None else str(row.random)
-            numbers = f"{row.policy.steps:.1f}", f"{row.policy.step_ms:.0f}"
-            shown.add_row(row.task, str(row.policy), base, *numbers)
-        return shown
 
 
 class _Witness(Policy):
@@ -245,6 +127,7 @@ def evaluate(
     max_steps: int = 30,
     *,
     random_seeds: int = 20,
+    workers: int = 1,
     failures: Path | None = None,
     progress: Callable[[Rollout], None] = lambda rollout: None,
 ) -> Table:
@@ -260,6 +143,7 @@ def evaluate(
         first_seed: the first of them.
         max_steps: the most decisions per episode.
         random_seeds: how many of the seeds are also played by random clicks; 0 means none.
+        workers: how many displays are played on side by side.
         failures: a new folder where the episodes of unsolved rollouts are kept; None: nowhere.
         progress: told each rollout of the policy.
 
@@ -273,25 +157,25 @@ def evaluate(
         task_page(task)
     if failures is not None and failures.exists() and any(failures.iterdir()):
         raise EpisodeInUse(f"expected a new or empty folder for failures, actually: {failures}")
-    rows, played = [], []
-    with Stage() as stage, tempfile.TemporaryDirectory() as scratch:
-        for task in tasks:
-            keep = failures or Path(scratch)
-            mine = []
-            for seed in range(first_seed, first_seed + seeds):
-                rollout = _safely(stage, policy, task, seed, max_steps, keep)
-                progress(rollout)
-                mine.append(rollout)
-            baseline = [
-                _safely(stage, RandomPolicy(seed), task, seed, max_steps, Path(scratch) / "random")
-                for seed in range(first_seed, first_seed + min(seeds, random_seeds))
-            ]
-            rows.append(Row(task, Tally.of(mine), Tally.of(baseline) if baseline else None))
-            played += mine
-        browser = stage.world.inspect(lambda page: page.evaluate("navigator.userAgent"))
+    runs = range(first_seed, first_seed + seeds)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = failures or Path(scratch)
+        mine = [Page(task, seed, policy, folder) for task in tasks for seed in runs]
+        clicked = [
+            Page(task, seed, RandomPolicy(seed), Path(scratch) / "random")
+            for task in tasks
+            for seed in runs[:random_seeds]
+        ]
+        played, browser = play_all(mine, max_steps, workers, progress)
+        baseline = play_all(clicked, max_steps, workers)[0] if clicked else []
+    rows = [
+        Row(task, Tally.of(_of(task, played)), Tally.of(clicks) if clicks else None)
+        for task in tasks
+        for clicks in [_of(task, baseline)]
+    ]
     conditions = {
         "policy": policy.describe(),
-        "software": software() | {"browser": str(browser)},
+        "software": software() | {"browser": browser},
         "seeds": seeds,
         "first_seed": first_seed,
         "max_steps": max_steps,
@@ -300,15 +184,85 @@ def evaluate(
     return Table(conditions, tuple(rows), tuple(played))
 
 
-def _safely(
-    stage: Stage, policy: Policy, task: str, seed: int, max_steps: int, folder: Path
-) -> Rollout:
-    """Play, a second time when the browser dies; only unsolved episodes stay in the folder."""
-    error = ""
-    for attempt in ("", "-again"):
-        record = folder / f"{task}-{seed}{attempt}"
+def _of(task: str, rollouts: Sequence[Rollout]) -> list[Rollout]:
+    return [rollout for rollout in rollouts if rollout.task == task]
+
+
+@dataclass(frozen=True)
+class Page:
+    """An episode to be played.
+
+    Attributes:
+        task: its task.
+        seed: its seed.
+        policy: who plays; it must bear being asked from several threads.
+        folder: where the record stays when the page is not solved.
+    """
+
+    task: str
+    seed: int
+    policy: Policy
+    folder: Path
+
+
+def play_all(
+    pages: Sequence[Page],
+    max_steps: int,
+    workers: int = 1,
+    progress: Callable[[Rollout], None] = lambda rollout: None,
+) -> tuple[list[Rollout], str]:
+    """Play pages on several displays side by side.
+
+    Args:
+        pages: what to play.
+        max_steps: the most decisions per page.
+        workers: how many displays, each with its own browser and thread.
+        progress: told each rollout as it ends.
+
+    Returns:
+        A rollout per page, in their order, and what browser it was.
+    """
+    waiting = deque(enumerate(pages))
+    played: dict[int, Rollout] = {}
+
+    def work() -> str:
         try:
-            rollout = stage.play(policy, task, seed, max_steps, record)
+            with Stage() as stage:
+                for index, page in _drain(waiting):
+                    played[index] = _safely(stage, page, max_steps)
+                    progress(played[index])
+                return str(stage.world.inspect(lambda page: page.evaluate("navigator.userAgent")))
+        except BaseException:
+            waiting.clear()  # what ends one worker ends them all
+            raise
+
+    with ThreadPoolExecutor(workers, "worker") as pool:
+        crew = [pool.submit(work) for _ in range(workers)]
+        try:
+            browsers = [worker.result() for worker in crew]
+        except BaseException:
+            waiting.clear()
+            raise
+    return [played[index] for index in range(len(pages))], browsers[0]
+
+
+def _drain(waiting: deque[T]) -> Iterator[T]:
+    """What waits, until nothing does; several threads may share it."""
+    while True:
+        try:
+            following = waiting.popleft()
+        except IndexError:
+            return
+        yield following
+
+
+def _safely(stage: Stage, page: Page, max_steps: int) -> Rollout:
+    """Play, a second time when the browser dies; only unsolved episodes stay in the folder."""
+    task, seed, error = page.task, page.seed, ""
+    for attempt in ("", "-again"):
+        record = page.folder / f"{task}-{seed}{attempt}"
+        try:
+            rollout = stage.play(page.policy, task, seed, max_steps, record)
         except _BROKEN as broken:
             error = str(broken)
             stage.restart()
@@ -317,14 +271,3 @@ def _safely(
             shutil.rmtree(record)
         return rollout
     return Rollout(task, seed, 0.0, False, 0, 0.0, End.FAILED, error)
-
-
-def wilson(solved: int, count: int) -> tuple[float, float]:
-    """The 95 % Wilson score interval (0..1) of a rate of `solved` in `count` > 0 trials."""
-    z = statistics.NormalDist().inv_cdf(0.975)
-    rate = solved / count
-    scale = 1 + z**2 / count
-    middle = (rate + z**2 / (2 * count)) / scale
-    margin = z / scale * (rate * (1 - rate) / count + z**2 / (4 * count**2)) ** 0.5
-    # The interval holds the rate, also where rounding would leave it outside.
-    return max(0.0, min(rate, middle - margin)), min(1.0, max(rate, middle + margin))

@@ -16,7 +16,9 @@ from actions.space import Click, Step
 from agent.environments.miniwob import TaskError
 from agent.episodes.errors import EpisodeInUse
 from agent.episodes.format import End
-from agent.learning.evaluate import Rollout, Tally, evaluate, wilson
+from agent.learning.evaluate import evaluate
+from agent.learning.scores import Rollout, Tally, wilson
+from agent.learning.tiers import tasks_named, tiers
 from agent.policies.base import Decision, Observation, Policy, PolicyError
 from agent.policies.random import RandomPolicy
 from agent.policies.scripted import ScriptedPolicy
@@ -96,6 +98,33 @@ def test_a_policy_is_scored_next_to_random_clicks(tmp_path: Path) -> None:
     console.print(table.to_rich())
     console.file.close()
     assert "100% (34%–100%)" in console.export_text()
+
+
+def test_two_workers_play_what_one_would_and_in_order() -> None:
+    tasks = ["click-test", "click-dialog"]
+    one, two = (
+        evaluate(ButtonFinder(), tasks, 2, max_steps=2, random_seeds=0, workers=workers)
+        for workers in (1, 2)
+    )
+    verdicts = [[(r.task, r.seed, r.solved) for r in table.rollouts] for table in (one, two)]
+    assert verdicts[0] == verdicts[1]
+
+
+def test_one_worker_that_fails_ends_all() -> None:
+    with pytest.raises(PolicyError, match="the script ended"):
+        evaluate(ScriptedPolicy([]), ["click-test"], seeds=6, random_seeds=0, workers=2)
+
+
+def test_groups_name_tasks_and_every_task_is_in_one_of_them() -> None:
+    groups = tiers()
+    kinds = [
+        set(names) for name, names in groups.items() if name not in ("pix2act", "held-out", "all")
+    ]
+    assert sum(map(len, kinds)) == len(set.union(*kinds)) == 130
+    assert [len(groups[name]) for name in ("one-click", "geometry", "pix2act")] == [19, 6, 58]
+    assert set.union(*kinds) <= set(groups["all"])
+    assert tasks_named("click-test, held-out,click-test")[0] == "click-test"
+    assert len(tasks_named("click-test,held-out")) == 13
 
 
 def test_only_the_page_says_what_is_solved() -> None:
