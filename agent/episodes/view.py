@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from actions import codec
+from actions.space import Action
 from agent.episodes.format import End, Ending, FrameRecord, Head, Json, StepRecord
 
 _LOOK = {
@@ -46,6 +49,11 @@ def describe(action: Json) -> str:
     if {"start", "end"} <= rest.keys():
         name = f"{name} {_value(rest.pop('start'))} → {_value(rest.pop('end'))}"
     return " ".join([name, *(_value(value) for value in rest.values() if value != "")])
+
+
+def describe_all(actions: Iterable[Action]) -> str:
+    """Typed actions in a few words."""
+    return ", ".join(describe(codec.to_dict(action)) for action in actions)
 
 
 def step_view(step: StepRecord, lost: str) -> Json:

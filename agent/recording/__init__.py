@@ -1,0 +1,1 @@
+"""Recording a person at work: what they did and what they saw, as an episode."""

@@ -1,0 +1,108 @@
+"""Whether the keyboard goes to a password field, as applications tell assistive programs (AT-SPI).
+
+GTK and Qt programs tell it where an accessibility bus runs; browsers only when they were asked to
+(Chromium: `--force-renderer-accessibility`). What nobody tells is not known.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import suppress
+from types import TracebackType
+
+from jeepney import DBusAddress, HeaderFields, MatchRule, Message, MessageType, new_method_call
+from jeepney.bus_messages import message_bus
+from jeepney.io.blocking import DBusConnection, open_dbus_connection
+from jeepney.wrappers import DBusErrorResponse
+
+_ROLE_PASSWORD_TEXT = 40
+_FOCUS = "object:state-changed:focused"
+_LAUNCHER = DBusAddress("/org/a11y/bus", "org.a11y.Bus", "org.a11y.Bus")
+_REGISTRY = DBusAddress(
+    "/org/a11y/atspi/registry", "org.a11y.atspi.Registry", "org.a11y.atspi.Registry"
+)
+_STATUS = DBusAddress("/org/a11y/bus", "org.a11y.Bus", "org.freedesktop.DBus.Properties")
+_ERRORS = (OSError, KeyError, ValueError, TimeoutError, DBusErrorResponse)
+
+
+class PasswordWatch:
+    """Follows the focus in a thread of its own, inside a `with` block.
+
+    Attributes:
+        secret: the focus is in a password field now.
+        error: why nothing can be known; None while it can.
+
+    Args:
+        session: address of the session bus; None means the one in the environment.
+    """
+
+    def __init__(self, session: str | None = None) -> None:
+        self.secret = False
+        self.error: str | None = None
+        self._session = session or os.environ.get("DBUS_SESSION_BUS_ADDRESS", "")
+        self._connection: DBusConnection | None = None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="passwords", daemon=True)
+
+    def __enter__(self) -> PasswordWatch:
+        try:
+            self._connection = self._open()
+            self._thread.start()
+        except _ERRORS as error:
+            self.error = f"no accessibility bus: {error}" if str(error) else "no session bus"
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join(5)
+        if self._connection is not None:
+            self._connection.close()
+
+    def _open(self) -> DBusConnection:
+        """The accessibility bus, with the focus asked for."""
+        if not self._session:
+            raise KeyError("DBUS_SESSION_BUS_ADDRESS is not set")
+        with open_dbus_connection(self._session) as session:
+            on = ("org.a11y.Status", "IsEnabled", ("b", True))
+            session.send_and_get_reply(new_method_call(_STATUS, "Set", "ssv", on), timeout=5)
+            asked = new_method_call(_LAUNCHER, "GetAddress")
+            reply = session.send_and_get_reply(asked, timeout=5, unwrap=True)
+        bus = open_dbus_connection(reply[0])
+        asked = new_method_call(_REGISTRY, "RegisterEvent", "sass", (_FOCUS, [], ""))
+        bus.send_and_get_reply(asked, timeout=5)
+        rule = MatchRule(
+            type="signal", interface="org.a11y.atspi.Event.Object", member="StateChanged"
+        )
+        bus.send_and_get_reply(message_bus.AddMatch(rule), timeout=5)
+        return bus
+
+    def _follow(self) -> None:
+        assert self._connection is not None
+        while not self._over.is_set():
+            with suppress(TimeoutError):
+                message = self._connection.receive(timeout=0.2)
+                self._hear(self._connection, message)
+
+    def _hear(self, bus: DBusConnection, message: Message) -> None:
+        """Ask the role of what has just got the focus."""
+        fields = message.header.fields
+        if message.header.message_type is not MessageType.signal or not message.body:
+            return
+        if message.body[0] != "focused" or not message.body[1]:
+            return
+        widget = DBusAddress(
+            fields[HeaderFields.path], fields[HeaderFields.sender], "org.a11y.atspi.Accessible"
+        )
+        try:
+            asked = new_method_call(widget, "GetRole")
+            role = bus.send_and_get_reply(asked, timeout=1, unwrap=True)[0]
+        except _ERRORS:
+            role = 0  # it was closed meanwhile
+        self.secret = role == _ROLE_PASSWORD_TEXT

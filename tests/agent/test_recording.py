@@ -1,0 +1,101 @@
+"""A person at work, played by XTEST from another connection, on a real display."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actions import codec
+from actions.backends.base import BackendError
+from actions.backends.x11 import X11Backend
+from actions.gestures import Hands, play
+from actions.space import Action, Button, Click, Direction, Drag, Hotkey, Scroll, Type
+from agent.environments.display import VirtualDisplay
+from agent.episodes.reader import Episode
+from agent.episodes.replay import replay
+from agent.episodes.verify import verify
+from agent.recording.recorder import Recorder
+from vision.capture import Screen
+from vision.geometry import Point, Size
+
+APP = Path(__file__).parents[1] / "actions/journal_app.py"
+
+
+@pytest.fixture(scope="module")
+def name(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A display with the journalling app on it: a press on its left half toggles a square."""
+    journal = tmp_path_factory.mktemp("app") / "journal"
+    journal.touch()
+    with VirtualDisplay(Size(640, 480)) as virtual:
+        app = subprocess.Popen([sys.executable, APP, journal], env=virtual.env)
+        while "ready" not in journal.read_text():
+            assert app.poll() is None
+            time.sleep(0.02)
+        yield virtual.name
+        app.terminate()
+        app.wait()
+
+
+def perform(name: str, *actions: Action, pause: float = 0.4) -> None:
+    with X11Backend(name) as backend:
+        hands = Hands(backend, lambda: None, time.sleep)
+        for action in actions:
+            play(action, hands)
+            time.sleep(pause)  # as long as a quick person takes to look
+
+
+def test_what_was_done_is_recorded_with_what_was_seen_before(name: str, tmp_path: Path) -> None:
+    done = (
+        Click(Point(100, 100)),
+        Click(Point(200, 100), count=2),
+        Click(Point(100, 300), Button.RIGHT),
+        Drag(Point(50, 200), Point(250, 220)),
+        Scroll(Direction.DOWN, Point(300, 300), 3),
+        Type("Grüße, 世界! AT SPEED"),
+        Hotkey(("ctrl", "shift", "t")),
+        Type("bye", submit=True),
+    )
+    with Screen(name) as screen, Recorder(screen, name, tmp_path / "e", "try all"):
+        time.sleep(0.3)
+        perform(name, *done)
+    episode = Episode.open(tmp_path / "e")
+    actions = [codec.from_dict(action) for s in episode.steps for action in s.screen_actions]
+    assert actions == list(done)
+    assert verify(tmp_path / "e").ok and replay(tmp_path / "e").ok
+    assert episode.head.source == "human"
+    # The square is gray before the first click and red after it.
+    square = [tuple(episode.frame(step).pixels[60, 60]) for step in episode.steps]
+    assert square[0] == (128, 128, 128) and square[1] == (255, 0, 0)
+    assert [step.receipts[0].outcome for step in episode.steps[:2]] == ["confirmed"] * 2
+    assert episode.outcome is not None and episode.outcome.end == "finished"
+    assert episode.steps[-1].actions[0]["type"] == "finished"
+
+
+def test_nothing_is_recorded_between_two_private_hotkeys(name: str, tmp_path: Path) -> None:
+    private = Hotkey(("ctrl", "alt", "p"))
+    with Screen(name) as screen, Recorder(screen, name, tmp_path / "e", "hide"):
+        time.sleep(0.3)
+        perform(name, Type("seen"), private, Type("hunter2"), Click(Point(100, 100)), private)
+        perform(name, Click(Point(400, 100)), pause=0.6)
+    episode = Episode.open(tmp_path / "e")
+    done = [codec.from_dict(action) for step in episode.steps for action in step.screen_actions]
+    assert done == [Type("seen"), Click(Point(400, 100))]
+    assert "as the person wished" in episode.steps[1].feedback
+    assert "hunter2" not in (tmp_path / "e/steps.jsonl").read_text()
+
+
+def test_an_end_in_private_records_no_last_picture(name: str, tmp_path: Path) -> None:
+    with Screen(name) as screen, Recorder(screen, name, tmp_path / "e", "hide"):
+        time.sleep(0.3)
+        perform(name, Click(Point(400, 100)), Hotkey(("ctrl", "alt", "p")), Type("hunter2"))
+    assert len(Episode.open(tmp_path / "e").steps) == 1
+
+
+def test_a_display_that_is_not_there_is_a_clear_error(name: str, tmp_path: Path) -> None:
+    with Screen(name) as screen, pytest.raises(BackendError, match=r"expected the X display :4711"):
+        Recorder(screen, ":4711", tmp_path / "e", "x")
