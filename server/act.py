@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from actions.codec import to_dict
-from actions.space import on_points
+from actions.space import Step, on_points
 from agent.policies.base import Decision, Observation, Turn
 from server.errors import ApiError
 from server.images import ImageReader
@@ -53,11 +53,15 @@ class TimingReply(BaseModel):
 
 
 class ActReply(BaseModel):
-    """The model's words and what they mean; points are [x, y] pixels of the screenshot sent."""
+    """The model's words and what they mean; points are [x, y] pixels of the screenshot sent.
+
+    `confidence` is 0..1 that the points are right, null when the model cannot tell.
+    """
 
     text: str
     thought: str
     actions: list[dict[str, Any]]
+    confidence: float | None
     usage: UsageReply
     timing: TimingReply
 
@@ -104,19 +108,30 @@ def reply(decision: Decision) -> ActReply:
     Raises:
         ApiError: 502, what the model wrote is no action on this screen.
     """
-    if decision.step is None:
-        raise ApiError(502, f"the model wrote no valid action: {decision.error}")
-    try:
-        placed = [on_points(action, decision.map.to_screen) for action in decision.step.actions]
-    except GeometryError as error:
-        raise ApiError(502, f"the model pointed outside the screenshot: {error}") from error
+    step = placed(decision)
     return ActReply(
         text=decision.text,
-        thought=decision.step.thought,
-        actions=[to_dict(action) for action in placed],
+        thought=step.thought,
+        actions=[to_dict(action) for action in step.actions],
+        confidence=decision.confidence,
         usage=UsageReply(**asdict(decision.usage)),
         timing=TimingReply(**asdict(decision.timing)),
     )
+
+
+def placed(decision: Decision) -> Step:
+    """The step of a decision in pixels of its screenshot.
+
+    Raises:
+        ApiError: 502, what the model wrote is no action on this screen.
+    """
+    if decision.step is None:
+        raise ApiError(502, f"the model wrote no valid action: {decision.error}")
+    try:
+        actions = tuple(on_points(each, decision.map.to_screen) for each in decision.step.actions)
+    except GeometryError as error:
+        raise ApiError(502, f"the model pointed outside the screenshot: {error}") from error
+    return Step(decision.step.thought, actions)
 
 
 def _observation(body: ActRequest, service: Service) -> Observation:

@@ -18,7 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from server import act, chat, errors, logs, operations
+from server import act, chat, errors, logs, operations, responses
 from server.access import Access, require
 from server.audit import Audit
 from server.backend import Backend
@@ -85,7 +85,7 @@ def create_app(
     )
     errors.install(app)
     app.include_router(operations.router(service))
-    for room in (chat, act):
+    for room in (chat, responses, act):
         app.include_router(room.router(service), dependencies=[require(Access.INFER)])
     for control in (routes.routes, live.routes):
         app.include_router(control)

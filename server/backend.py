@@ -91,7 +91,7 @@ def _reply(decision: Decision, max_tokens: int, stop: tuple[str, ...]) -> Reply:
     )
 
 
-def observation_of(messages: Sequence[Message], max_tokens: int) -> Observation | None:
+def observation_of(messages: Sequence[Message], max_tokens: int | None) -> Observation | None:
     """A chat as what a policy may look at, None when it holds no picture."""
     shown = [frame for message in messages for frame in message.frames]
     if not shown:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel
+from starlette.exceptions import HTTPException
 
-from agent.policies.base import Usage
+from agent.policies.base import PolicyError, Usage
 from agent.policies.chat import Reply
+from server.errors import body_of
+from server.stream import Script
+
+DONE = "data: [DONE]\n\n"
 
 
 class Model(BaseModel):
@@ -136,3 +142,39 @@ class Heading:
             choices=[],
             usage=CompletionUsage.of(usage),
         )
+
+
+class ChatScript(Script[Reply]):
+    """The events of a streamed chat completion.
+
+    Args:
+        heading: shared by all events.
+        with_usage: whether the last event holds the usage.
+    """
+
+    def __init__(self, heading: Heading, with_usage: bool) -> None:
+        self._heading = heading
+        self._with_usage = with_usage
+
+    def begin(self) -> Iterator[str]:
+        """Who speaks."""
+        yield _event(self._heading.chunk({"role": "assistant", "content": ""}))
+
+    def piece(self, text: str) -> Iterator[str]:
+        """A piece of text."""
+        yield _event(self._heading.chunk({"content": text}))
+
+    def end(self, result: Reply) -> Iterator[str]:
+        """Why it ended, and what it cost."""
+        yield _event(self._heading.chunk({}, result.finish))
+        if self._with_usage:
+            yield _event(self._heading.usage(result.usage))
+        yield DONE
+
+    def fail(self, error: HTTPException | PolicyError) -> Iterator[str]:
+        """The error in the API's own form."""
+        yield _event(body_of(error))
+
+
+def _event(body: BaseModel) -> str:
+    return f"data: {body.model_dump_json()}\n\n"

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field
 
 from agent.policies.chat import Message, Role
+from server.asking import Wish
 from server.errors import ApiError
 from server.frames import FrameCache
 from server.images import ImageReader
@@ -95,9 +96,11 @@ class ChatRequest(BaseModel, strict=True):
         """Whether a stream should end with the usage."""
         return bool(self.stream_options and self.stream_options.include_usage)
 
-    def tokens(self, context: int) -> int:
-        """Most tokens to write: as asked, but never more than the context."""
-        return min(self.max_completion_tokens or self.max_tokens or context, context)
+    @property
+    def wish(self) -> Wish:
+        """How the answer is to be written."""
+        most = self.max_completion_tokens or self.max_tokens
+        return Wish(most, self.stops, self.seed, self.temperature or 0.0)
 
 
 def read(body: ChatRequest, settings: Settings, frames: FrameCache) -> tuple[Message, ...]:

@@ -3,34 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterator
+from typing import Generic, TypeVar
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
+from starlette.exceptions import HTTPException
 
 from agent.policies.base import PolicyError
-from agent.policies.chat import Reply
-from server.completion import Heading
-from server.errors import ApiError, body_of
+from server.errors import ApiError
 from server.queue import Ticket, while_connected
 
-DONE = "data: [DONE]\n\n"
+R = TypeVar("R")
 
 
-class Stream:
+class Script(ABC, Generic[R]):
+    """The events of one answer, in some API's form; each is the text of one event."""
+
+    @abstractmethod
+    def begin(self) -> Iterator[str]:
+        """Before the first piece."""
+
+    @abstractmethod
+    def piece(self, text: str) -> Iterator[str]:
+        """For a piece of text."""
+
+    @abstractmethod
+    def end(self, result: R) -> Iterator[str]:
+        """After the last piece."""
+
+    @abstractmethod
+    def fail(self, error: HTTPException | PolicyError) -> Iterator[str]:
+        """Instead of `end`."""
+
+
+class Stream(Generic[R]):
     """Carries pieces of text from the model's thread to one client.
 
     Create it on the event loop; `emit` is for the model's thread.
 
     Args:
-        heading: shared by all events.
-        with_usage: whether the last event holds the usage.
+        script: the form of the events.
     """
 
-    def __init__(self, heading: Heading, with_usage: bool) -> None:
-        self._heading = heading
-        self._with_usage = with_usage
+    def __init__(self, script: Script[R]) -> None:
+        self._script = script
         self._loop = asyncio.get_running_loop()
         self._pieces: asyncio.Queue[str | None] = asyncio.Queue()
 
@@ -38,7 +56,7 @@ class Stream:
         """Hand over a piece."""
         self._loop.call_soon_threadsafe(self._pieces.put_nowait, text)
 
-    async def response(self, ticket: Ticket[Reply], request: Request) -> StreamingResponse:
+    async def response(self, ticket: Ticket[R], request: Request) -> StreamingResponse:
         """The response, as soon as there is a first piece: until then errors have a status.
 
         Raises:
@@ -62,25 +80,23 @@ class Stream:
     def _end(self, _: object) -> None:
         self._loop.call_soon_threadsafe(self._pieces.put_nowait, None)
 
-    async def _events(self, ticket: Ticket[Reply], piece: str | None) -> AsyncIterator[str]:
+    async def _events(self, ticket: Ticket[R], piece: str | None) -> AsyncIterator[str]:
+        script = self._script
         try:
-            yield _event(self._heading.chunk({"role": "assistant", "content": ""}))
+            for event in script.begin():
+                yield event
             while piece is not None:
-                yield _event(self._heading.chunk({"content": piece}))
+                for event in script.piece(piece):
+                    yield event
                 piece = await self._pieces.get()
-            reply = ticket.future.result()
-            yield _event(self._heading.chunk({}, reply.finish))
-            if self._with_usage:
-                yield _event(self._heading.usage(reply.usage))
-            yield DONE
-        except PolicyError as error:
-            yield _event(body_of(error))
+            for event in script.end(ticket.future.result()):
+                yield event
+        except (HTTPException, PolicyError) as error:
+            for event in script.fail(error):
+                yield event
         except Exception:
-            yield _event(body_of(ApiError(500, "the server failed; its log says where")))
+            for event in script.fail(ApiError(500, "the server failed; its log says where")):
+                yield event
             raise
         finally:
             ticket.leave()
-
-
-def _event(body: BaseModel) -> str:
-    return f"data: {body.model_dump_json()}\n\n"

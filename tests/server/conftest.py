@@ -39,7 +39,7 @@ def middle(observation: Observation) -> Decision:
     frame = observation.frame
     space = CoordinateMap(frame.box, Size(frame.width, frame.height))
     step = Step("the button is in the middle", (Click(Point(500, 500)),))
-    return Decision(TEXT, space, step, usage=USAGE, timing=TIMING)
+    return Decision(TEXT, space, step, None, 0.75, USAGE, TIMING)
 
 
 @dataclass

@@ -41,6 +41,7 @@ def test_the_answer_has_exactly_the_documented_form(door: Door) -> None:
         "text": TEXT,
         "thought": "the button is in the middle",
         "actions": [{"type": "click", "point": [200, 150], "button": "left", "count": 1}],
+        "confidence": 0.75,
         "usage": {"prompt_tokens": 300, "cached_tokens": 200, "completion_tokens": 20},
         "timing": {"encode_ms": 1.5, "prefill_ms": 2.5, "decode_ms": 3.5, "total_ms": 7.5},
     }
