@@ -45,6 +45,31 @@ def work(
     Raises:
         EpisodeError: the record cannot be begun.
     """
+    agent = agent_for(
+        task, policy, screen, backend, episode, listener,
+        attended=attended, guard=guard, consent=consent,
+    )  # fmt: skip
+    with on_signals(agent.interrupt):
+        return agent.run(task)
+
+
+def agent_for(
+    task: Task,
+    policy: Policy,
+    screen: Eyes,
+    backend: Backend,
+    episode: Path,
+    listener: Listener,
+    *,
+    attended: bool = False,
+    guard: Guard | None = None,
+    consent: Consent = nobody,
+) -> Agent:
+    """The agent of `work` before it runs, for any thread; what stops it is the caller's business.
+
+    Raises:
+        EpisodeError: the record cannot be begun.
+    """
     about = policy.describe()
     display = {
         "box": list(screen.box),
@@ -53,9 +78,6 @@ def work(
     dialect = about.get("dialect", "uitars")
     executor = Executor(backend, screen, fail_safe=attended)
     guard = guard or Guard()
-    rules = rules_json(guard.rules)
-    head = Head(task.instruction, dialect, display, about, rules=rules)
+    head = Head(task.instruction, dialect, display, about, rules=rules_json(guard.rules))
     recorder = EpisodeWriter(episode, head)
-    agent = Agent(policy, executor, screen, recorder, listener, guard=guard, consent=consent)
-    with on_signals(agent.interrupt):
-        return agent.run(task)
+    return Agent(policy, executor, screen, recorder, listener, guard=guard, consent=consent)

@@ -48,13 +48,14 @@ def router(service: Service) -> APIRouter:
     """The endpoints."""
     routes = APIRouter(tags=["openai"])
     remembered = Remembered(service.settings.images.cached)
+    dialect = service.backend.policy.describe().get("dialect", "uitars")
 
     @routes.post("/v1/responses", response_model=Response)
     async def respond(body: ResponseRequest, request: Request) -> Response | HttpResponse:
         """Answer; every `model` name means the one that is served."""
         service.queue.refuse_if_full()
         earlier = _earlier(body, remembered)
-        new = await anyio.to_thread.run_sync(_read, body, service, earlier)
+        new = await anyio.to_thread.run_sync(_read, body, service, dialect, earlier)
         heading = Response(
             id=named("resp"),
             created_at=int(time.time()),
@@ -95,7 +96,7 @@ def _earlier(body: ResponseRequest, remembered: Remembered) -> tuple[Message, ..
 
 
 def _read(
-    body: ResponseRequest, service: Service, earlier: tuple[Message, ...]
+    body: ResponseRequest, service: Service, dialect: str, earlier: tuple[Message, ...]
 ) -> tuple[Message, ...]:
     settings = service.settings
     written = body.characters + sum(len(m.text) for m in earlier)
@@ -103,7 +104,6 @@ def _read(
         told = f"expected at most {settings.text} characters in all, came {written}: shorten"
         raise ApiError(400, told, "input")
     shown: list[Frame] = [frame for m in earlier for frame in m.frames]
-    dialect = service.backend.policy.describe().get("dialect", "uitars")
     images = ImageReader(settings.images, service.frames)
     return read(body, images, dialect, shown[-1] if shown else None)
 

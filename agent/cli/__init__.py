@@ -24,6 +24,7 @@ for command in (
     running.demo,
     running.run,
     serving.serve,
+    serving.mcp,
     learning.train,
     episodes.replay,
     recording.record,

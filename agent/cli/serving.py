@@ -1,13 +1,17 @@
-"""Commands that let others in: `serve`."""
+"""Commands that let others in: `serve`, `mcp`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agent.cli.options import Model
+from agent.cli.desk import Where, desk
+from agent.cli.options import Endpoint, Model, ProfileName, policy_of, size_of
+
+if TYPE_CHECKING:
+    from agent.policies.base import Policy
 
 
 def serve(
@@ -56,3 +60,40 @@ def serve(
         chat = PolicyChat(policy, policy.engine.context)
     name = policy.describe().get("model", "eyehand")
     http.serve(Backend(name, policy, chat), settings)
+
+
+def mcp(
+    display: Annotated[
+        Where, typer.Option(help="A throw-away display, or your own desktop ($DISPLAY).")
+    ] = Where.VIRTUAL,
+    open_url: Annotated[
+        str | None, typer.Option("--open", help="Page to open on the virtual display.")
+    ] = None,
+    size: Annotated[str, typer.Option(help="Of the virtual display, in pixels.")] = "1280x800",
+    model: Model = None,
+    endpoint: Endpoint = None,
+    profile: ProfileName = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="TOML file of what may run: allow, ask or deny.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where recordings are kept.")] = Path("runs"),
+) -> None:
+    """Offer screenshot, act and run_task to an MCP client on standard input and output."""
+    from contextlib import ExitStack, closing
+    from functools import cache
+
+    from actions.guard import Guard
+    from server.mcp import Workplace, serve
+
+    attended = display is Where.REAL
+    if attended and open_url is not None:
+        raise typer.BadParameter("--open needs --display virtual; on your desktop, open it first")
+    guard = Guard.load(rules) if rules else Guard()
+    with ExitStack() as stack:
+
+        @cache
+        def policy() -> Policy:
+            return stack.enter_context(closing(policy_of(model, endpoint, profile)))
+
+        screen, backend = stack.enter_context(desk(display, open_url, size_of(size)))
+        serve(Workplace(policy, screen, backend, guard, out, attended))

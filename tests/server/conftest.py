@@ -22,12 +22,12 @@ from agent.policies.chat import ChatModel, Emit, Message, Reply
 from server.app import bind, prepare
 from server.backend import Backend, PolicyChat
 from server.control.desk import OpenDesk, open_desk
-from server.settings import BodyLimits, Settings
+from server.settings import Settings
 from server.tokens import Tokens
 from vision.geometry import CoordinateMap, Point, Size
 
 TOKEN = Tokens("t" * 43)
-SETTINGS = Settings(port=0, queue=3, body=BodyLimits(grace=1.0, rate=1_000_000))
+SETTINGS = Settings(port=0, queue=3)
 CONTEXT = 4096
 TEXT = "Thought: the button is in the middle\nAction: click(point='<point>500 500</point>')"
 USAGE = Usage(prompt_tokens=300, cached_tokens=200, completion_tokens=20)
