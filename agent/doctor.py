@@ -10,20 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from agent.policies.base import PolicyError
-from agent.policies.chat import Message, Role
-from vision.frame import Frame
-from vision.geometry import Box
-
-if TYPE_CHECKING:
-    from agent.policies.openai import OpenAIPolicy
 
 FREE_BYTES = 1 << 30
 """Below this much free disk space recordings are at risk."""
@@ -155,41 +147,6 @@ def check_model() -> Finding:
     told = policy.describe()
     policy.close()
     return Finding("embedded model", Health.OK, ", ".join(f"{k} {v}" for k, v in told.items()))
-
-
-def examine_endpoint(url: str, api_key: str = "none") -> Iterator[Finding]:
-    """Check that a server can be reached, lists models, and sees what is in a picture."""
-    from agent.policies.openai import OpenAIPolicy
-    from agent.policies.profiles import PROFILES
-
-    try:
-        # Which profile fits does not matter for a question about a colour.
-        policy = OpenAIPolicy(url, profile=PROFILES[0], api_key=api_key, timeout=60, max_retries=0)
-    except PolicyError as error:
-        yield Finding("endpoint", Health.MISSING, str(error), "start the server, correct the URL")
-        return
-    try:
-        yield Finding("endpoint", Health.OK, f"{url} serves {', '.join(policy.models())}")
-        yield _check_sight(policy)
-    finally:
-        policy.close()
-
-
-def _check_sight(policy: OpenAIPolicy) -> Finding:
-    """Show a red square and ask for its colour: servers that drop pictures are found out."""
-    name, side = "endpoint sees", 280
-    red = Frame(np.full((side, side, 3), (255, 0, 0), np.uint8), Box(0, 0, side, side))
-    question = "What colour is this square? Answer with one word."
-    try:
-        answer, _, spent = policy.ask((Message(Role.USER, (red, question)),), max_tokens=64)
-    except PolicyError as error:
-        fix = "serve a model that takes pictures"
-        return Finding(name, Health.MISSING, str(error), fix)
-    said = " ".join(answer.split())[:80]
-    if "red" in said.lower():
-        return Finding(name, Health.OK, f"a red square, in {spent:.0f} ms")
-    fix = "a model that only acts may say so; else the server does not hand on pictures"
-    return Finding(name, Health.OPTIONAL, f"asked for the colour of a red square: {said!r}", fix)
 
 
 def report(findings: Iterable[Finding], console: Console | None = None) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from agent.cli.options import Endpoint, api_key, fail
+from agent.cli.options import Endpoint, ProfileName, api_key, fail
 
 
-def doctor(endpoint: Endpoint = None) -> None:
+def doctor(endpoint: Endpoint = None, profile: ProfileName = None) -> None:
     """Say what this machine lacks, and how to get it."""
     from itertools import chain
 
-    from agent.doctor import Machine, examine, examine_endpoint, report
+    from agent.doctor import Machine, examine, report
+    from agent.endpoint import examine_endpoint
 
-    asked = examine_endpoint(endpoint, api_key()) if endpoint else ()
+    asked = examine_endpoint(endpoint, api_key(), profile) if endpoint else ()
     if not report(chain(examine(Machine()), asked)):
         fail("something that is needed is missing; the table says how to get it")

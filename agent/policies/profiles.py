@@ -100,8 +100,13 @@ finished(content='xxx') # Use escape characters \', \", and \n in content part t
 """  # noqa: E501  # the models were trained on these very lines
 
 
-def _uitars_prompt(actions: str) -> tuple[Message, ...]:
-    """The UI-TARS prompt: one user message before the first picture, no system message."""
+def _uitars_prompt(actions: str, note: str = "") -> tuple[Message, ...]:
+    """The UI-TARS prompt: one user message before the first picture, no system message.
+
+    Args:
+        actions: the action space.
+        note: one more note, for models that were not trained on this prompt.
+    """
     text = (
         "You are a GUI agent. You are given a task and your action history, with screenshots. "
         "You need to perform the next action to complete the task. \n\n"
@@ -110,11 +115,16 @@ def _uitars_prompt(actions: str) -> tuple[Message, ...]:
         "## Note\n"
         "- Use English in `Thought` part.\n"
         "- Write a small plan and finally summarize your next action (with its target element) "
-        "in one sentence in `Thought` part.\n\n"
+        f"in one sentence in `Thought` part.\n{note}\n"
         "## User Instruction\n{instruction}"
     )
     return (Message(Role.USER, (text,)),)
 
+
+_THOUSANDTHS = (
+    "- x and y are whole numbers from 0 to 1000: thousandths of the picture's width and height.\n"
+)
+_PIXELS = "- x and y are pixels of the picture.\n"
 
 _CODE_PROMPT = (
     "You are a GUI agent. You are given an instruction, a screenshot of the screen and your "
@@ -174,6 +184,25 @@ PROFILES = (
         matches=("ui-tars", "uitars"),
         dialect="uitars",
         opening=_uitars_prompt(_UITARS_ACTIONS_BOX),
+    ),
+    Profile(
+        # Its base, Qwen2.5-VL, points in pixels of the resized picture; later Holos do not.
+        name="holo-1.5",
+        matches=("holo1",),
+        dialect="uitars-absolute",
+        opening=_uitars_prompt(_UITARS_ACTIONS_BOX, _PIXELS),
+    ),
+    Profile(
+        name="holo",
+        matches=("holo",),
+        dialect="uitars-point",
+        opening=_uitars_prompt(_UITARS_ACTIONS_POINT, _THOUSANDTHS),
+    ),
+    Profile(
+        name="qwen3-vl",
+        matches=("qwen3-vl", "qwen3vl", "qwen3.5"),
+        dialect="uitars-point",
+        opening=_uitars_prompt(_UITARS_ACTIONS_POINT, _THOUSANDTHS),
     ),
     _code_profile("opencua-a3b", ("opencua-a3b",), "opencua"),
     _code_profile("opencua", ("opencua",), "opencua-absolute"),

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-import socket
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
-from fastapi import FastAPI
-from fastapi.responses import JSONResponse, Response
 from rich.console import Console
 
 from agent import doctor
@@ -80,58 +74,6 @@ def test_report_folds_nothing_away_and_judges() -> None:
     assert not doctor.report([Finding("torch", Health.MISSING, "", "pip install torch")], console)
     assert told.getvalue().count("ß") == 90 and "[bold]" in told.getvalue()
     assert "pip install torch" in " ".join(told.getvalue().split())
-
-
-class Oracle:
-    """A server that answers every question in the same way."""
-
-    def __init__(self, status: int, answer: str) -> None:
-        self.app = FastAPI()
-
-        @self.app.get("/v1/models")
-        def models() -> dict[str, object]:
-            return {"object": "list", "data": [{"id": "anything", "object": "model"}]}
-
-        @self.app.post("/v1/chat/completions")
-        def chat() -> Response:
-            message = {"role": "assistant", "content": answer}
-            body = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
-            refused = {"error": {"message": answer}}
-            return JSONResponse(body if status == 200 else refused, status)
-
-
-@pytest.fixture
-def endpoint(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of an Oracle that is made from the parameter."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    app = Oracle(*request.param).app
-    runner = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
-    thread = threading.Thread(target=runner.run, kwargs={"sockets": [listener]})
-    thread.start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-    runner.should_exit = True
-    thread.join()
-    listener.close()
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "health", "words"),
-    [
-        ((200, "It is Red."), Health.OK, "a red square, in"),
-        ((200, "I cannot see pictures"), Health.OPTIONAL, "'I cannot see pictures'"),
-        ((400, "no images please"), Health.MISSING, "no images please"),
-    ],
-    indirect=["endpoint"],
-)
-def test_endpoint(endpoint: str, health: Health, words: str) -> None:
-    reached, sees = doctor.examine_endpoint(endpoint)
-    assert reached.health is Health.OK and "anything" in reached.detail
-    assert sees.health is health and words in sees.detail
-
-
-def test_endpoint_that_nobody_serves() -> None:
-    (finding,) = doctor.examine_endpoint("http://127.0.0.1:9/v1")
-    assert finding.health is Health.MISSING and "cannot be reached" in finding.detail
 
 
 def test_everything_is_looked_at(tmp_path: Path) -> None:

@@ -29,6 +29,9 @@ CLICKS = {
     "uitars-1.0": "Thought: go\nAction: click(start_box='<|box_start|>(500,250)<|box_end|>')",
     "uitars-1.5-7b": "Thought: go\nAction: click(start_box='(644,182)')",
     "uitars-2": "Thought: go\nAction: click(point='<point>500 250</point>')",
+    "holo-1.5": "Thought: go\nAction: click(start_box='(644,182)')",
+    "holo": "Thought: go\nAction: click(point='<point>500 250</point>')",
+    "qwen3-vl": "Thought: go\nAction: click(point='<point>500 250</point>')",
     "opencua": "## Thought:\ngo\n\n## Code:\n```python\npyautogui.click(x=644, y=182)\n```",
     "opencua-a3b": "## Thought:\ngo\n\n## Code:\n```python\npyautogui.click(x=0.5, y=0.25)\n```",
     "kimi": "## Thought:\ngo\n\n## Action:\nclick\n\n## Code:\n"
@@ -84,7 +87,42 @@ class Server:
             return f"at most {self.most_pictures} image(s) may be provided"
         if any(image.format != "PNG" or image.mode != "RGB" for image in shown):
             return "images must be RGB PNG"
-        return None
+        return misplaced(body["messages"]) or too_long(body)
+
+
+CONTEXT = 32_768
+"""Tokens of the strict server; it does not clamp what is asked for, as vLLM does not."""
+
+
+def misplaced(messages: list[dict[str, Any]]) -> str | None:
+    """What templates of served models refuse: odd roles, a late system message, pictures in it."""
+    for at, message in enumerate(messages):
+        if set(message) != {"role", "content"} or message["role"] not in (
+            "system",
+            "user",
+            "assistant",
+        ):
+            return f"unexpected message {at}"
+        if not message["content"]:
+            return f"message {at} is empty"
+        if message["role"] == "system" and at:
+            return "System message must be at the beginning."
+        parts = message["content"] if isinstance(message["content"], list) else []
+        kinds = {"text": {"type", "text"}, "image_url": {"type", "image_url"}}
+        for part in parts:
+            if set(part) != kinds.get(part.get("type")):
+                return f"unexpected part of message {at}"
+            if part["type"] == "image_url" and message["role"] != "user":
+                return "only users send pictures"
+    return None if messages and messages[-1]["role"] == "user" else "the last message is no user's"
+
+
+def too_long(body: dict[str, Any]) -> str | None:
+    """Why a request does not fit the context, at 3 letters or 28x28 pixels a token."""
+    words = len(json.dumps([m for m in body["messages"] if isinstance(m["content"], str)])) // 3
+    seen = sum(image.width * image.height // 784 for image in pictures(body))
+    asked = words + seen + body["max_tokens"]
+    return f"maximum context length is {CONTEXT}, requested {asked}" if asked > CONTEXT else None
 
 
 def problem(status: int, message: str) -> Response:
@@ -324,6 +362,10 @@ def test_picture_that_cannot_be_sent(ask: Ask) -> None:
         ("xlangai/OpenCUA-32B", "opencua"),
         ("xlangai/OpenCUA-A3B", "opencua-a3b"),
         ("moonshotai/Kimi-VL-A3B-Instruct", "kimi"),
+        ("moonshotai/Kimi-K2.6", "kimi"),
+        ("Hcompany/Holo1.5-7B", "holo-1.5"),
+        ("Hcompany/Holo3-35B-A3B", "holo"),
+        ("Qwen/Qwen3-VL-8B-Instruct", "qwen3-vl"),
     ],
 )
 def test_names_point_to_profiles(model: str, profile: str) -> None:
