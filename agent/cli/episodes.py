@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from agent.cli.options import Endpoint, Model, ProfileName, policy_of
 
 episodes = typer.Typer(help="Look into recorded episodes.", no_args_is_help=True)
 
@@ -15,14 +17,76 @@ Folder = Annotated[
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="Where to write; must not exist.")]
 
 
-def replay(folder: Folder) -> None:
-    """Replay an episode through parser, coordinates and hands; fail when anything differs."""
-    from agent.episodes.replay import replay as replay_episode
+def replay(
+    folder: Folder,
+    agent: Annotated[
+        bool, typer.Option("--agent", help="Let a model decide every step again.")
+    ] = False,
+    environment: Annotated[
+        bool, typer.Option("--environment", help="Perform the actions on a live application.")
+    ] = False,
+    run: Annotated[str | None, typer.Option(help="Program to start for --environment.")] = None,
+    open_url: Annotated[
+        str | None, typer.Option("--open", help="Page to open for --environment.")
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of a screen that may differ.")
+    ] = 0.02,
+    model: Model = None,
+    endpoint: Endpoint = None,
+    profile: ProfileName = None,
+) -> None:
+    """Replay an episode; fail when anything differs.
 
-    report = replay_episode(folder)
+    Loop replay (the default) takes the model's words through parser, coordinates, guard and hands.
+    """
+    from contextlib import closing
+
+    from agent.episodes.agent_replay import agent_replay
+    from agent.episodes.replay import replay as loop_replay
+
+    if agent and environment:
+        raise typer.BadParameter("give either --agent or --environment")
+    report: Any
+    if agent:
+        with closing(policy_of(model, endpoint, profile)) as policy:
+            report = agent_replay(folder, policy)
+    elif environment:
+        report = _on_a_display(folder, run, open_url, tolerance)
+    else:
+        report = loop_replay(folder)
     typer.echo(str(report))
     if not report.ok:
         raise typer.Exit(1)
+
+
+def _on_a_display(folder: Path, run: str | None, url: str | None, tolerance: float) -> Any:
+    """Replay on a virtual display of the recorded size, with a program or a page on it."""
+    from contextlib import ExitStack
+
+    from actions.backends.x11 import X11Backend
+    from actions.executor import Executor
+    from agent.environments.browser import Browser
+    from agent.environments.display import VirtualDisplay
+    from agent.environments.program import program
+    from agent.episodes.environment_replay import EnvironmentReplay, layout
+    from agent.episodes.reader import Episode
+    from vision.capture import Screen
+
+    if (run is None) == (url is None):
+        raise typer.BadParameter("--environment needs either --run PROGRAM or --open URL")
+    recorded = Episode.open(folder)
+    size, region = layout(recorded)
+    with ExitStack() as stack:
+        display = stack.enter_context(VirtualDisplay(size))
+        if run is not None:
+            stack.enter_context(program(run, display.name, display.env))
+        else:
+            browser = stack.enter_context(Browser(display))
+            browser.call(lambda page: page.goto(url or ""))
+        screen = stack.enter_context(Screen(display.name, region))
+        executor = Executor(stack.enter_context(X11Backend(display.name)), screen, fail_safe=False)
+        return EnvironmentReplay(recorded, executor, screen, tolerance=tolerance).run()
 
 
 @episodes.command()
