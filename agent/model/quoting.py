@@ -18,6 +18,9 @@ from agent.model.config import KimiVLConfig
 TYPING = "type(content='"
 """The piece after which a quotation may stand."""
 
+CLOSINGS = ("'", "')", "\\n')")
+"""What may follow a quotation, each one token: it is the whole text that is typed."""
+
 BYTES = 256
 """Smaller token ids are bytes; only these can be quoted."""
 

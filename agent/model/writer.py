@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from actions.dialects.scanner import escape
 from agent.model.constraint import Grammar
 from agent.model.kimi_vl import Encoded, KimiVL
-from agent.model.quoting import TYPING, quote
+from agent.model.quoting import CLOSINGS, TYPING, quote
 from agent.model.tokenizer import Tokenizer
 from vision.geometry import Point
 from vision.image import Prepared
@@ -64,6 +65,8 @@ class Writer:
         pointing = model.pointer is not None and screen and BOX_START in tokenizer.specials
         self._opening = tokenizer.specials[BOX_START] if pointing else None
         self._typing = tokenizer.encode(TYPING)[-1] if model.quoter is not None else None
+        self._closings = [tokenizer.encode(closing)[0] for closing in CLOSINGS]
+        self._quoted = False
         grammar = wish.grammar
         self._stop = frozenset(wish.stop) | ({grammar.end} if grammar else frozenset())
         self._constraint = None if grammar is None else grammar.begin(self._opening)
@@ -100,10 +103,14 @@ class Writer:
         Returns:
             What was written, for the caller to feed; empty when a stop token came.
         """
+        quoted: list[int] = []
         if logits is None:
             following = self._point(state)
+        elif quoted := self._quote(state):
+            following = quoted
         else:
-            following = self._quote(state) or self._choose(logits)
+            following = self._choose(self._closing(logits) if self._quoted else logits)
+        self._quoted = bool(quoted)
         if following[0] in self._stop:
             self._ended = True
             return []
@@ -138,6 +145,12 @@ class Writer:
         room = self._wish.max_tokens - len(self.ids)
         fits = self._constraint is None or self._constraint.admits(tokens, room)
         return tokens if fits else []
+
+    def _closing(self, logits: Tensor) -> Tensor:
+        """The logits without all that does not close a quotation."""
+        closing = torch.full_like(logits, float("-inf"))
+        closing[self._closings] = logits[self._closings]
+        return closing
 
     def _point(self, state: Tensor) -> list[int]:
         """Tokens of "(x,y)" and the closing box token, for where the pointing head looks."""

@@ -10,7 +10,8 @@ from agent.learning.losses import Weights, score
 from agent.learning.screens.dictation import FIELDS
 from agent.learning.screens.generator import ScreenGenerator
 from agent.model.prompt import END, answer_ids, embedded_tokenizer, instruction_ids
-from agent.model.quoting import TYPING, find_quotation, quotable, quote
+from agent.model.quoting import CLOSINGS, TYPING, find_quotation, quotable, quote
+from agent.model.writer import Wish, Writer
 from tests.agent.tiny import tiny_model
 
 TOKENIZER = embedded_tokenizer()
@@ -85,6 +86,34 @@ def test_a_text_that_the_instruction_lacks_is_written_freely() -> None:
     assert find_quotation(TOKENIZER.encode("7"), ids) is None
     answer = answer_ids(TOKENIZER, Type("7"))
     assert TOKENIZER.encode(TYPING)[0] in answer
+
+
+def test_each_closing_is_one_token() -> None:
+    assert all(len(TOKENIZER.encode(closing)) == 1 for closing in CLOSINGS)
+
+
+def test_a_quotation_is_the_whole_text_on_any_weights() -> None:
+    typing = TOKENIZER.encode(TYPING)[0]
+    instruction = 'Enter "Rex" and press OK'
+    asked = instruction_ids(TOKENIZER, instruction)
+    closings = {TOKENIZER.encode(closing)[0] for closing in CLOSINGS}
+    quoted = 0
+    for seed in range(8):
+        model = tiny_model(seed)
+        logits = torch.randn(TOKENIZER.vocab_size, generator=torch.Generator().manual_seed(seed))
+        state = torch.randn(
+            model.config.text.hidden_size, generator=torch.Generator().manual_seed(seed)
+        )
+        assert model.quoter is not None
+        text = TOKENIZER.decode(quote(model.quoter, state, asked))
+        writer = Writer(model, TOKENIZER, Wish(64, asked=asked), None)
+        writer.ids.append(typing)
+        if text:
+            quoted += 1
+            assert text in instruction
+            assert TOKENIZER.decode(writer.write(state, logits)) == text
+            assert writer.write(state, logits)[0] in closings
+    assert quoted > 3
 
 
 def test_the_head_learns_to_quote_and_the_engine_reads_the_same_span() -> None:
