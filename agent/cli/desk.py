@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -29,15 +30,42 @@ def desk(where: Where, url: str | None, size: Size) -> Iterator[tuple[Eyes, Back
     from vision.capture import Screen
 
     with ExitStack() as stack:
-        name = None
-        if where is Where.VIRTUAL:
-            virtual = stack.enter_context(VirtualDisplay(size))
-            name = virtual.name
-            if url is not None:
-                browser = stack.enter_context(Browser(virtual))
-                browser.call(lambda page: page.goto(url))
-        screen = stack.enter_context(Screen(name))
-        yield screen, stack.enter_context(hands(name))
+        if where is Where.REAL:
+            yield stack.enter_context(real_desk())
+            return
+        virtual = stack.enter_context(VirtualDisplay(size))
+        if url is not None:
+            browser = stack.enter_context(Browser(virtual))
+            browser.call(lambda page: page.goto(url))
+        screen = stack.enter_context(Screen(virtual.name))
+        yield screen, stack.enter_context(hands(virtual.name))
+
+
+@contextmanager
+def real_desk() -> Iterator[tuple[Eyes, Backend]]:
+    """The desktop that this process belongs to; X11 is only asked where there is no Wayland.
+
+    Raises:
+        OSError: on Wayland, without the package that speaks it.
+    """
+    with ExitStack() as stack:
+        if not os.environ.get("WAYLAND_DISPLAY"):
+            from vision.capture import Screen
+
+            yield stack.enter_context(Screen()), stack.enter_context(hands(None))
+            return
+        try:
+            from actions.backends.wayland import WaylandBackend
+            from vision.wayland import Compositor
+            from vision.wayland_screen import WaylandScreen
+        except ImportError as error:
+            raise OSError(
+                "this is a Wayland desktop, and pywayland is missing; install it with "
+                "`pip install 'eyehand[wayland]'`"
+            ) from error
+        compositor = stack.enter_context(Compositor())
+        screen = WaylandScreen(compositor)
+        yield screen, stack.enter_context(WaylandBackend(compositor))
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from Xlib.ext import xtest
 
 from agent.environments.display import VirtualDisplay
 from tests.actions.page_stage import PageStage, open_page_stage
+from tests.actions.wayland_stage import WaylandStage, open_wayland_stage
 from vision.geometry import Size
 
 APP = Path(__file__).with_name("journal_app.py")
@@ -148,3 +149,16 @@ def page_stage(shared_page_stage: PageStage) -> PageStage:
     """The journalling page with an empty journal."""
     shared_page_stage.received()
     return shared_page_stage
+
+
+@pytest.fixture(scope="session")
+def shared_wayland_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WaylandStage]:
+    with open_wayland_stage(tmp_path_factory.mktemp("wayland")) as stage:
+        yield stage
+
+
+@pytest.fixture
+def wayland_stage(shared_wayland_stage: WaylandStage) -> WaylandStage:
+    """The journalling client on Sway, with an empty journal."""
+    shared_wayland_stage.received()
+    return shared_wayland_stage

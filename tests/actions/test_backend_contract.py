@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,13 +13,16 @@ import pytest
 from actions.backends.base import Backend, BackendError
 from actions.backends.cdp import CdpBackend
 from actions.backends.scripted import Event, Kind, ScriptedBackend
+from actions.backends.wayland import WaylandBackend
 from actions.backends.x11 import X11Backend
 from actions.space import Action, Button, Click, Direction, Drag, Hotkey, Scroll, Type
 from vision.geometry import Point
+from vision.wayland import Compositor
 
 if TYPE_CHECKING:
     from tests.actions.conftest import Stage
     from tests.actions.page_stage import PageStage
+    from tests.actions.wayland_stage import WaylandStage
 
 Arrived = tuple[object, ...]
 
@@ -124,12 +128,31 @@ PAGE_KEYS = {
 }  # fmt: skip
 
 
-class PageProbe(Probe):
-    def __init__(self, stage: PageStage) -> None:
+class JournalProbe(Probe):
+    """A probe whose application is asked what it has received."""
+
+    def __init__(self, stage: PageStage | WaylandStage) -> None:
         self.stage = stage
-        self.backend: CdpBackend = CdpBackend(stage.page)
         self._events: list[dict[str, Any]] = []
         self._down: set[object] = set()
+
+    @abstractmethod
+    def name_of(self, key: str) -> str:
+        """The canonical name of a key, as far as the test needs it."""
+
+    @abstractmethod
+    def written(self, event: dict[str, Any]) -> str:
+        """What an event wrote."""
+
+    def arrived(self) -> list[Arrived]:
+        return [self._plain(event) for event in self._new() if event["event"] != "text"]
+
+    def text(self) -> str:
+        return "".join(map(self.written, self._new()))
+
+    def is_free(self) -> bool:
+        self._look()
+        return not self._down
 
     def _new(self) -> list[dict[str, Any]]:
         self._look()
@@ -146,9 +169,6 @@ class PageProbe(Probe):
             if event["event"].endswith("_up"):
                 self._down.discard(what)
 
-    def arrived(self) -> list[Arrived]:
-        return [self._plain(event) for event in self._new() if event["event"] != "text"]
-
     def _plain(self, event: dict[str, Any]) -> Arrived:
         kind, place = event["event"], (event.get("x"), event.get("y"))
         if kind == "motion":
@@ -156,39 +176,59 @@ class PageProbe(Probe):
         if kind.startswith("button"):
             return (kind, BUTTONS[event["button"]], *place)
         if kind.startswith("key"):
-            return (kind, PAGE_KEYS.get(event["key"], event["key"].lower()), *place)
+            return (kind, self.name_of(event["key"]), *place)
         sideways = Direction.LEFT if event["dx"] < 0 else Direction.RIGHT
         upright = Direction.UP if event["dy"] < 0 else Direction.DOWN
         return (kind, sideways if event["dx"] else upright, *place)
 
-    def text(self) -> str:
-        return "".join(self._written(event) for event in self._new())
 
-    def _written(self, event: dict[str, Any]) -> str:
-        """What an event wrote; the page keeps a tab from moving the focus away."""
+class PageProbe(JournalProbe):
+    def __init__(self, stage: PageStage) -> None:
+        super().__init__(stage)
+        self.backend: CdpBackend = CdpBackend(stage.page)
+
+    def name_of(self, key: str) -> str:
+        return PAGE_KEYS.get(key, key.lower())
+
+    def written(self, event: dict[str, Any]) -> str:
+        """The page keeps a tab from moving the focus away, so that it writes nothing."""
         is_tab = event["event"] == "key_down" and event["key"] == "Tab"
         return "\t" if is_tab else str(event.get("text", ""))
 
-    def is_free(self) -> bool:
-        self._look()
-        return not self._down
+
+class WaylandProbe(JournalProbe):
+    def __init__(self, stage: WaylandStage, compositor: Compositor) -> None:
+        super().__init__(stage)
+        self.backend: WaylandBackend = WaylandBackend(compositor)
+
+    def name_of(self, key: str) -> str:
+        return KEYS.get(key, key.lower())
+
+    def written(self, event: dict[str, Any]) -> str:
+        typed = str(event["text"]) if event["event"] == "key_down" else ""
+        return typed.replace("\r", "\n")
 
 
-@pytest.fixture(params=["scripted", "x11", "page"])
+@pytest.fixture(params=["scripted", "x11", "page", "wayland"])
 def probe(request: pytest.FixtureRequest) -> Iterator[Probe]:
     if request.param == "scripted":
         yield ScriptedProbe()
         return
-    made = _probe_on(request.param, request)
-    with made.backend:
-        made.backend.move(Point(320, 240))
-        made.arrived()
-        yield made
+    with ExitStack() as stack:
+        made = _probe_on(request.param, request, stack)
+        with made.backend:
+            made.arrived()
+            made.backend.move(Point(320, 240))
+            made.arrived()
+            yield made
 
 
-def _probe_on(kind: str, request: pytest.FixtureRequest) -> Probe:
+def _probe_on(kind: str, request: pytest.FixtureRequest, stack: ExitStack) -> Probe:
     if kind == "page":
         return PageProbe(request.getfixturevalue("page_stage"))
+    if kind == "wayland":
+        stage = request.getfixturevalue("wayland_stage")
+        return WaylandProbe(stage, stack.enter_context(Compositor(stage.display)))
     return X11Probe(request.getfixturevalue("stage"))
 
 
