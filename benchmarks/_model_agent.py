@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,72 +12,79 @@ from PIL import Image, ImageDraw
 
 from agent.model.config import KimiVLConfig, TextConfig
 from agent.model.engine import Engine
-from agent.model.job import Generation
 from agent.model.kimi_vl import KimiVL
 from agent.model.prompt import MEDIA, embedded_tokenizer
-from agent.policies.base import Observation
+from agent.policies.base import Decision, Observation, Turn
+from agent.policies.engine_chat import ChatPolicy, EngineChat
 from agent.policies.local import local_policy
+from agent.policies.profiles import profile_named
 from vision.frame import Frame
+from vision.image import KIMI_VL
 from vision.moonvit import VisionConfig
 
-TURN = 256
-"""Tokens that every step adds to the prompt, besides the last answer."""
+ANSWER = (
+    "## Thought:\nThe list has moved, the entry is further down.\n\n"
+    "## Action:\nScroll the list down.\n\n## Code:\n```python\npyautogui.scroll(-5)\n```"
+)
+"""What the model is reminded of, step after step."""
 
 
 @dataclass(frozen=True)
-class EpisodeStep:
-    """One step of an episode whose prompt grows.
+class EpisodeSteps:
+    """Some steps of one episode, the mean of each figure.
 
     Attributes:
-        step: 1 is the first.
-        prompt: tokens of the whole prompt.
+        first: number of the first of them; 1 begins the episode.
+        last: likewise.
+        prompt: tokens of the prompt.
         computed: how many the engine computed.
         reuse_ms: milliseconds of prefill.
         fresh_ms: the same without reuse, as transformers' `generate` does it.
-        same: whether both wrote the same answer.
     """
 
-    step: int
-    prompt: int
-    computed: int
+    first: int
+    last: int
+    prompt: float
+    computed: float
     reuse_ms: float
     fresh_ms: float
-    same: bool
 
 
-def episode(last: int = 100, repeats: int = 3) -> list[EpisodeStep]:
-    """Steps 2 and `last` of an episode on a small network; times are medians over episodes."""
-    model = _small_network()
-    runs = [_episode(model, last, seed) for seed in range(repeats)]
-    return [
-        EpisodeStep(
-            step=steps[0].step,
-            prompt=steps[0].prompt,
-            computed=steps[0].computed,
-            reuse_ms=statistics.median(s.reuse_ms for s in steps),
-            fresh_ms=statistics.median(s.fresh_ms for s in steps),
-            same=all(s.same for s in steps),
-        )
-        for steps in zip(*runs, strict=True)
-    ]
+def episode(
+    stretches: Sequence[tuple[int, int]] = ((2, 2), (4, 5), (100, 101)),
+) -> list[EpisodeSteps]:
+    """An episode of the `kimi` profile on a small network: every step shows a new screen.
+
+    The profile's memory takes two pictures out at every second step from the fourth on, so two
+    steps in a row make a whole cycle.
+    """
+    model, profile, image = _small_network(), profile_named("kimi"), KIMI_VL
+    tokenizer = embedded_tokenizer()
+    engine = Engine(model, tokenizer)
+    policy = ChatPolicy(EngineChat(engine, image), profile, {})
+    turns: list[Turn] = []
+    decided: dict[int, tuple[Decision, float]] = {}
+    wanted = {step for first, last in stretches for step in range(first, last + 1)}
+    for step in range(1, max(wanted) + 1):
+        seen = Observation("Find the entry", _screen(640, 480, step), tuple(turns), max_tokens=1)
+        made = policy.decide(seen)
+        if step in wanted:
+            fresh = ChatPolicy(EngineChat(Engine(model, tokenizer), image), profile, {})
+            decided[step] = made, fresh.decide(seen).timing.prefill_ms
+        turns.append(Turn(seen.frame, ANSWER))
+    return [_stretch(first, last, decided) for first, last in stretches]
 
 
-def _episode(model: KimiVL, last: int, seed: int) -> list[EpisodeStep]:
-    engine, shown, ids = Engine(model, embedded_tokenizer()), [], []
-    for step in range(1, last + 1):
-        ids += [(seed * 31 + step * 17 + i * i) % 200 for i in range(TURN)]
-        made = engine.generate(ids, max_tokens=4)
-        if step in (2, last):
-            shown.append(_compared(model, ids, step, made))
-        ids += made.ids
-    return shown
-
-
-def _compared(model: KimiVL, ids: list[int], step: int, made: Generation) -> EpisodeStep:
-    fresh = Engine(model, embedded_tokenizer()).generate(ids, max_tokens=4)
-    computed = made.prompt_tokens - made.cached_tokens
-    return EpisodeStep(
-        step, len(ids), computed, made.prefill_ms, fresh.prefill_ms, made.ids == fresh.ids
+def _stretch(first: int, last: int, decided: dict[int, tuple[Decision, float]]) -> EpisodeSteps:
+    steps = [decided[step] for step in range(first, last + 1)]
+    usages = [made.usage for made, _ in steps]
+    return EpisodeSteps(
+        first,
+        last,
+        prompt=statistics.mean(usage.prompt_tokens for usage in usages),
+        computed=statistics.mean(u.prompt_tokens - u.cached_tokens for u in usages),
+        reuse_ms=statistics.mean(made.timing.prefill_ms for made, _ in steps),
+        fresh_ms=statistics.mean(fresh for _, fresh in steps),
     )
 
 

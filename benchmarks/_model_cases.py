@@ -82,6 +82,17 @@ def clock() -> float:
     return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
 
 
+def bandwidth() -> float:
+    """GB/s of reading memory: the best of 20 passes over 400 MB."""
+    data = torch.ones(100_000_000)
+    best = float("inf")
+    for _ in range(20):
+        began = time.perf_counter()
+        data.amax()
+        best = min(best, time.perf_counter() - began)
+    return data.nbytes / best / 1e9
+
+
 def side_by_side(ours: Run, theirs: Run, repeats: int) -> tuple[float, float, float]:
     """Run both in turns; (median ms, median ms, error) after one run of each that warms up."""
     errors = [relative(ours(), theirs())]

@@ -13,7 +13,6 @@ import argparse
 import platform
 import re
 import tempfile
-import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,10 @@ from typing import Any
 import torch
 import transformers
 from _model_agent import embedded_latency, episode
-from _model_cases import PEAK_CASES, Nets, measure_peak, peak_mb, timings
+from _model_cases import PEAK_CASES, Nets, bandwidth, measure_peak, peak_mb, timings
 from _model_nets import DTYPE, filled_caches, write_weights
 from _model_report import Findings, write
+from _model_together import together
 from rich.console import Console
 
 from agent.policies.base import PolicyError
@@ -67,8 +67,9 @@ def _measure(options: argparse.Namespace, folder: Path) -> Findings:
         peaks=peaks,
         cache_bytes=_cache_bytes(nets),
         decode_mb=_decode_megabytes(nets),
-        bandwidth=_bandwidth(),
-        episode=episode(repeats=1 if options.quick else 3),
+        bandwidth=bandwidth(),
+        episode=episode(),
+        together=together(nets.ours, 1 if options.quick else 3),
         embedded=_embedded(options),
         machine=_machine(options.threads),
         layers=options.layers,
@@ -100,17 +101,6 @@ def _decode_megabytes(nets: Nets) -> float:
         share = text.num_experts_per_tok / text.n_routed_experts if ".experts." in name else 1.0
         total += 0 if "embed_tokens" in name else int(weight.nbytes * share)
     return total / 1e6
-
-
-def _bandwidth() -> float:
-    """GB/s of reading memory: the best of 20 passes over 400 MB."""
-    data = torch.ones(100_000_000)
-    best = float("inf")
-    for _ in range(20):
-        began = time.perf_counter()
-        data.amax()
-        best = min(best, time.perf_counter() - began)
-    return data.nbytes / best / 1e9
 
 
 def _machine(threads: int) -> str:

@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from agent.model.config import KimiVLConfig
+from agent.model.int4 import Int4Linear
 from agent.model.kimi_vl import KimiVL
 
 CONFIG = "config.json"
@@ -85,6 +86,9 @@ def load(
         with safe_open(file, framework="pt") as shard:
             for name in names:
                 _place(*owners[name], _private(name, shard.get_tensor(name), device, dtype))
+    for module in model.modules():
+        if isinstance(module, Int4Linear):
+            module.pack()
     return model.eval()
 
 
@@ -94,9 +98,15 @@ def save(model: KimiVL, directory: Path | str) -> None:
     Each file is replaced in one step, so an interrupted save leaves the old file whole.
 
     Raises:
-        CheckpointError: the disk is full or the folder cannot be written.
+        CheckpointError: the disk is full, the folder cannot be written, or the weights lie in the
+            order of this CPU's kernel.
     """
     directory = Path(directory)
+    if any(isinstance(module, Int4Linear) and module.packed for module in model.modules()):
+        raise CheckpointError(
+            "expected weights in the order of a checkpoint, actually: 4-bit weights packed for "
+            "this CPU; copy the folder that they came from"
+        )
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     _replace(directory / WEIGHTS, lambda to: save_file(weights, to, metadata={"format": "pt"}))
     text = json.dumps(model.config.to_json(), indent=2) + "\n"
@@ -136,7 +146,7 @@ def _described(directory: Path) -> KimiVL:
 def _headers(directory: Path) -> dict[str, _Stored]:
     """Every tensor of the folder's weight files but the ignored ones; reads headers only."""
     stored: dict[str, _Stored] = {}
-    for file in _files(directory):
+    for file in weight_files(directory):
         for name, entry in _header(file).items():
             if name in stored:
                 raise CheckpointError(f"{name} is both in {stored[name].file.name} and {file.name}")
@@ -144,7 +154,12 @@ def _headers(directory: Path) -> dict[str, _Stored]:
     return {name: entry for name, entry in stored.items() if not name.endswith(IGNORED)}
 
 
-def _files(directory: Path) -> list[Path]:
+def weight_files(directory: Path) -> list[Path]:
+    """The folder's weight files, in order.
+
+    Raises:
+        CheckpointError: there are none, or some are missing.
+    """
     if (directory / WEIGHTS).is_file():
         return [directory / WEIGHTS]
     if not (directory / INDEX).is_file():

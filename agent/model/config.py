@@ -40,6 +40,8 @@ class TextConfig:
     rope_theta: float = 800000.0
     rms_norm_eps: float = 1e-5
     max_position_embeddings: int = 131072
+    int4_group: int = 0
+    """Inputs that share a scale in the MLPs' 4-bit weights; 0 = weights are not quantised."""
 
     @property
     def qk_head_dim(self) -> int:
@@ -92,6 +94,8 @@ class KimiVLConfig:
             "vision_config": {"model_type": "moonvit", **asdict(self.vision)},
             "text_config": {"model_type": "deepseek_v3", **asdict(self.text)},
         }
+        if not self.text.int4_group:
+            del out["text_config"]["int4_group"]
         if self.pointer is not None:
             out["pointer_config"] = asdict(self.pointer)
         return out

@@ -22,7 +22,7 @@ from transformers import (
 
 from agent.model.checkpoint import load, save
 from agent.model.config import KimiVLConfig, TextConfig
-from agent.model.decoder import ABSORB_BELOW, Cache, LatentAttention, MoE
+from agent.model.decoder import ABSORB_BELOW, SCORES, Cache, LatentAttention, MoE, Packed
 from agent.model.kimi_vl import KimiVL
 from agent.model.linear import Linear
 from vision.moonvit import Grid, VisionConfig
@@ -306,13 +306,57 @@ def test_the_decoder_equals_deepseek_v3(tmp_path: Path) -> None:
 @torch.no_grad()
 @pytest.mark.parametrize(
     "sizes",
-    [[40], [1] * 40, [ABSORB_BELOW - 1] * 5 + [5], [20, 1, 1, 10, 8]],
-    ids=["expanded", "one by one", "absorbed", "mixed"],
+    [
+        [200],
+        [1] * 40 + [160],
+        [100] * 2,
+        [ABSORB_BELOW - 1, 73],
+        [20, 1, 1, ABSORB_BELOW + 10, 200 - 32 - ABSORB_BELOW],
+    ],
+    ids=["expanded", "one by one", "absorbed", "absorbed after absorbed", "mixed"],
 )
 def test_both_forms_of_cached_attention_equal_deepseek_v3(tmp_path: Path, sizes: list[int]) -> None:
-    ours, ids = network(), words(40, batch=2)
+    ours, ids = network(), words(200, batch=2)
     expected = as_deepseek(ours, tmp_path / "theirs")(input_ids=ids).logits
     assert_same_logits(in_chunks(ours, ids, sizes, torch.float32), expected)
+
+
+@torch.no_grad()
+def test_long_histories_are_absorbed_in_pieces_with_the_same_result() -> None:
+    """More pairs of tokens than may have their scores in memory at once."""
+    attention = network().language_model.model.layers[1].self_attn
+    assert isinstance(attention, LatentAttention)
+    new, total = ABSORB_BELOW - 1, SCORES // 50
+    generator = torch.Generator().manual_seed(3)
+    heads = TEXT.num_attention_heads
+    q_nope = torch.randn(1, new, heads, TEXT.qk_nope_head_dim, generator=generator)
+    q_rope = torch.randn(1, new, heads, TEXT.qk_rope_head_dim, generator=generator)
+    history = torch.randn(1, total, TEXT.latent_size, generator=generator)
+    absorbed = attention._attend(q_nope, q_rope, history, None)
+    assert relative(absorbed, attention._expanded(q_nope, q_rope, history, None)) <= TOLERANCE
+
+
+@torch.no_grad()
+def test_packed_sequences_equal_single_ones() -> None:
+    ours = network()
+    prompts, turns = [words(30), words(7), words(150)], [words(1), words(140), words(5)]
+    caches = [Cache(TEXT) for _ in prompts]
+    expected = []
+    for prompt_ids, turn in zip(prompts, turns, strict=True):
+        alone = Cache(TEXT)
+        ours(prompt_ids, cache=alone)
+        expected += [ours(turn, cache=alone)[0], ours(words(2), cache=alone)[0]]
+    for given, cache in zip(prompts, caches, strict=True):
+        ours(given, cache=cache)
+    made = []
+    for step in (turns, [words(2)] * 3):
+        packed = Packed(caches, [part.shape[1] for part in step])
+        states = ours.hidden(torch.cat(step, 1), cache=packed)
+        made.append(ours.language_model.lm_head(states)[0].split([*packed.lengths]))
+    for one, other in zip(
+        expected, [x for pair in zip(*made, strict=True) for x in pair], strict=True
+    ):
+        assert_same_logits(other, one)
 
 
 @torch.no_grad()
