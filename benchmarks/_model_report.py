@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
 from pathlib import Path
 
 import matplotlib as mpl
@@ -17,75 +17,53 @@ LIMITS = Path(__file__).with_name("model_limits.md")
 """What stands in the way of each missed target; written by hand, checked against the profile."""
 
 
-@dataclass(frozen=True)
-class Findings:
-    """All that was measured.
-
-    Attributes:
-        rows: timed cases.
-        peaks: case -> contender -> MB beside the weights.
-        cache_bytes: per token and layer, ours and theirs.
-        decode_mb: weights that one decoded token reads.
-        bandwidth: GB/s of reading memory.
-        episode: step 2, an early and a late stretch.
-        together: eight requests at once.
-        embedded: screen size -> milliseconds to an action; empty = not measured.
-        machine: processor, threads, versions.
-        layers: how many of the 27.
-    """
-
-    rows: list[Row]
-    peaks: dict[str, dict[str, float]]
-    cache_bytes: tuple[float, float]
-    decode_mb: float
-    bandwidth: float
-    episode: list[EpisodeSteps]
-    together: Together
-    embedded: dict[str, float]
-    machine: str
-    layers: int
+PARTS = ("times", "peaks", "episode", "together", "embedded")
+"""What can be measured by itself, in the order of the page."""
 
 
-def write(findings: Findings, folder: Path) -> None:
-    """`model.md` and `model.png` in the folder."""
+def write(sections: dict[str, str], folder: Path) -> None:
+    """Put sections into `model.md`; those of earlier runs stay, in `model.json`."""
     folder.mkdir(parents=True, exist_ok=True)
-    _picture(findings, folder / "model.png")
-    parts = (_head, _times, _memory, _episode, _together, _embedded, _limits)
-    (folder / "model.md").write_text("\n".join(part(findings) for part in parts))
+    kept = folder / "model.json"
+    known = json.loads(kept.read_text()) if kept.exists() else {}
+    known |= sections
+    kept.write_text(json.dumps(known, indent=1) + "\n")
+    page = [_HEAD, *(known[part] for part in PARTS if part in known), LIMITS.read_text()]
+    (folder / "model.md").write_text("\n".join(page))
 
 
-def _head(found: Findings) -> str:
-    clock = "processor time" if " 1 thread(s)" in found.machine else "wall time"
-    return f"""# Model benchmark
+_HEAD = """# Model benchmark
 
-`python benchmarks/model.py` wrote this page. {found.machine}.
-Real Kimi-VL layer shapes, {found.layers} of 27 layers (the first one dense, as published), a
-vocabulary of 1024, the same random weights for all; both run in turns in one process. Times are
-medians of {clock}; "error" is the relative L2 error between the two outputs of the same runs
-(bf16 rounds to 0.004). "Theirs" names transformers' fastest experts implementation for the case.
+`python benchmarks/model.py` wrote this page. Real Kimi-VL layer shapes, the first layer dense as
+published, a vocabulary of 1024, the same random weights for all; both sides run in turns in one
+process. On one thread the clock is processor time, else wall time; times are medians. "Error" is
+the relative L2 error between the two outputs of the same runs (bf16 rounds to 0.004). "Theirs"
+names transformers' fastest experts implementation for the case. `--part` measures one section.
 
 ![Ratios](model.png)
 """
 
 
-def _times(found: Findings) -> str:
+def times(rows: list[Row], decode_mb: float, gigabytes: float, layers: int, machine: str) -> str:
+    """The table of times, and how far decoding is from the memory's limit."""
     lines = [
         _table(row.name, f"{row.ours_ms:.1f}", f"{row.theirs_ms:.1f}", row.against,
                f"{row.ratio:.1f}x", _goal(row), f"{row.error:.1e}")
-        for row in found.rows
+        for row in rows
     ]  # fmt: skip
-    floor = found.decode_mb / found.bandwidth
-    decode = next(row for row in found.rows if row.name.startswith("decode"))
+    floor = decode_mb / gigabytes
+    decode = next(row for row in rows if row.name.startswith("decode"))
     heads = ("case", "ours ms", "theirs ms", "theirs", "ratio", "target", "error")
     return "\n".join([
-        "## Time", "", _table(*heads), _rule(len(heads)), *lines, "",
-        f"One decoded token reads {found.decode_mb:.0f} MB of weights; at the measured "
-        f"{found.bandwidth:.1f} GB/s that alone is {floor:.1f} ms, {floor / decode.ours_ms:.0%} of "
+        "## Time", "", f"{machine}, {layers} of 27 layers.", "",
+        _table(*heads), _rule(len(heads)), *lines, "",
+        f"One decoded token reads {decode_mb:.0f} MB of weights; at the measured "
+        f"{gigabytes:.1f} GB/s that alone is {floor:.1f} ms, {floor / decode.ours_ms:.0%} of "
         "ours at context 1024.",
         *(
-            f"Per encoder layer against {row.against}: {row.ours_ms / found.layers:.0f} ms, "
-            f"theirs {row.theirs_ms / found.layers:.0f} ms."
-            for row in found.rows if row.name.startswith("encoder")
+            f"Per encoder layer against {row.against}: {row.ours_ms / layers:.0f} ms, "
+            f"theirs {row.theirs_ms / layers:.0f} ms."
+            for row in rows if row.name.startswith("encoder")
         ), "",
     ])  # fmt: skip
 
@@ -96,36 +74,39 @@ def _goal(row: Row) -> str:
     return f">= {row.target:g}x, {'met' if row.ratio >= row.target else 'missed'}"
 
 
-def _memory(found: Findings) -> str:
+def memory(peaks: dict[str, dict[str, float]], held: tuple[float, float], machine: str) -> str:
+    """Peak memory of each contender, MB; bytes of history per token and layer, ours and theirs."""
     heads = ("case", "ours MB", "transformers MB", "open_moonvit MB", "theirs / ours")
     lines = []
-    for case, peak in found.peaks.items():
+    for case, peak in peaks.items():
         third = f"{peak['open_moonvit']:.0f}" if "open_moonvit" in peak else "–"
         ratio = f"{peak['transformers'] / peak['ours']:.1f}x"
         row = (case, f"{peak['ours']:.0f}", f"{peak['transformers']:.0f}", third, ratio)
         lines.append(_table(*row))
-    ours, theirs = found.cache_bytes
+    ours, theirs = held
     return "\n".join([
-        "## Peak memory beside the weights", "", _table(*heads), _rule(len(heads)), *lines, "",
+        "## Peak memory beside the weights", "", machine + ".", "",
+        _table(*heads), _rule(len(heads)), *lines, "",
         f"History per token and layer: ours {ours:.0f} bytes ({ours / 2:.0f} bf16 values), "
         f"transformers {theirs:.0f} bytes.", "",
     ])  # fmt: skip
 
 
-def _episode(found: Findings) -> str:
+def episode(steps: list[EpisodeSteps], machine: str) -> str:
+    """Step 2, an early and a late stretch."""
     heads = ("steps", "prompt tokens", "computed", "prefill ms", "without reuse ms")
     lines = [
         _table(str(s.first) if s.first == s.last else f"{s.first}-{s.last}", f"{s.prompt:.0f}",
                f"{s.computed:.0f}", f"{s.reuse_ms:.0f}", f"{s.fresh_ms:.0f}")
-        for s in found.episode
+        for s in steps
     ]  # fmt: skip
-    second, early, late = found.episode
+    second, early, late = steps
     return "\n".join([
         "## Step 2 and step 100 of an episode", "",
         "The `kimi` profile with its real prompts and memory (three pictures, two of them given up "
         "at every second step), a new 640x480 screen a step, on a small fp32 network (512 wide, "
         "3 layers, a token a byte). Means over the steps named; \"without reuse\" computes the "
-        "whole prompt, as `generate` of transformers does. Wall time.", "",
+        "whole prompt, as `generate` of transformers does. Wall time; " + machine + ".", "",
         _table(*heads), _rule(len(heads)), *lines, "",
         *(
             f"Steps {late.first}-{late.last} against {name}: tokens "
@@ -136,33 +117,29 @@ def _episode(found: Findings) -> str:
     ])  # fmt: skip
 
 
-def _together(found: Findings) -> str:
-    one, many = found.together.alone, found.together.together
+def together(made: Together, layers: int, machine: str) -> str:
+    """Eight requests at once."""
+    one, many = made.alone, made.together
     return "\n".join([
         f"## {COUNT} requests", "",
         f"{PROMPT} tokens of prompt and {ANSWER} of answer each, prompts that share nothing. "
-        "Wall time, prefill included.", "",
+        f"Wall time, prefill included; {layers} layers, {machine}.", "",
         _table("", "tokens/s"), _rule(2), _table("one after the other", f"{one:.1f}"),
         _table("all at once", f"{many:.1f}"), "",
-        f"{many / one:.1f}x (target: 3). A pass for {COUNT} reads {found.together.read:.1f} times "
+        f"{many / one:.1f}x (target: 3). A pass for {COUNT} reads {made.read:.1f} times "
         f"the weights of a pass for one (experts at random), so memory allows "
-        f"{COUNT / found.together.read:.1f}x.", "",
+        f"{COUNT / made.read:.1f}x.", "",
     ])  # fmt: skip
 
 
-def _embedded(found: Findings) -> str:
-    if not found.embedded:
-        return "## Embedded model\n\nNot measured: no checkpoint in agent/model/embedded.\n"
-    lines = [_table(size, f"{ms:.0f}") for size, ms in found.embedded.items()]
+def embedded(latency: dict[str, float], machine: str) -> str:
+    """Screen size -> milliseconds to an action."""
+    lines = [_table(size, f"{ms:.0f}") for size, ms in latency.items()]
     return "\n".join([
         "## Embedded model", "", "A new screen to its parsed action, fp32, p50 of wall time "
-        "(target at 640x480: 250 ms).", "",
+        f"(target at 640x480: 250 ms); {machine}.", "",
         _table("screen", "ms"), _rule(2), *lines, "",
     ])  # fmt: skip
-
-
-def _limits(found: Findings) -> str:
-    return LIMITS.read_text()
 
 
 def _table(*cells: str) -> str:
@@ -173,8 +150,10 @@ def _rule(columns: int) -> str:
     return "|" + "---|" * columns
 
 
-def _picture(found: Findings, path: Path) -> None:
-    rows = found.rows[::-1]
+def picture(rows: list[Row], layers: int, folder: Path) -> None:
+    """`model.png`: the ratios and their targets."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = rows[::-1]
     figure, axes = plt.subplots(figsize=(9, 0.5 * len(rows) + 1.4), layout="constrained")
     bars = axes.barh(range(len(rows)), [row.ratio for row in rows], color="#3465a4", height=0.6)
     axes.bar_label(bars, [f" {row.ratio:.1f}x" for row in rows])
@@ -186,6 +165,6 @@ def _picture(found: Findings, path: Path) -> None:
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlabel("times faster than theirs; red: target")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title(f"Kimi-VL layers on a CPU, bf16, {found.layers} layers", fontsize=10)
-    figure.savefig(path, dpi=110)
+    axes.set_title(f"Kimi-VL layers on a CPU, bf16, {layers} layers", fontsize=10)
+    figure.savefig(folder / "model.png", dpi=110)
     plt.close(figure)

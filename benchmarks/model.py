@@ -1,6 +1,6 @@
 """The network against transformers and open_moonvit, side by side, on the same random weights.
 
-    python benchmarks/model.py [--quick] [--layers 2] [--threads 1] [--embedded PATH]
+    python benchmarks/model.py [--quick] [--part times] [--layers 2] [--threads 1]
 
 Kimi-VL's own layer shapes in bf16, fewer layers and a small vocabulary. On one thread processor
 time is measured, otherwise wall time. Needs Linux (peak memory) and about 6 GB; the results go to
@@ -17,16 +17,16 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import _model_report as report
 import torch
 import transformers
 from _model_agent import embedded_latency, episode
 from _model_cases import PEAK_CASES, Nets, bandwidth, measure_peak, peak_mb, timings
-from _model_nets import DTYPE, filled_caches, write_weights
-from _model_report import Findings, write
+from _model_nets import DTYPE, filled_caches, load_ours, write_weights
 from _model_together import together
 from rich.console import Console
 
-from agent.policies.base import PolicyError
+from agent.model.config import TextConfig
 
 DOCS = Path(__file__).parent.parent / "docs" / "benchmarks"
 
@@ -42,16 +42,25 @@ def main() -> None:
             print(measure_peak(Path(folder), contender, case))
             return
         with tempfile.TemporaryDirectory() as folder:
-            findings = _measure(options, Path(folder))
-    write(findings, options.out)
+            parts = options.part or report.PARTS
+            if {"times", "peaks", "together"} & set(parts):
+                write_weights(Path(folder), options.layers)
+            for part in parts:
+                Console(stderr=True).print(f"measuring {part}")
+                section = _MEASURES[part](options, Path(folder))
+                report.write({part: section}, options.out)
     Console().print(f"written to {options.out}")
 
 
-def _measure(options: argparse.Namespace, folder: Path) -> Findings:
-    say = Console(stderr=True).print
-    say("writing random weights")
-    write_weights(folder, options.layers)
-    say("measuring peak memory")
+def _times(options: argparse.Namespace, folder: Path) -> str:
+    nets = Nets.load(folder)
+    rows = timings(nets, options.quick)
+    report.picture(rows, options.layers, options.out)
+    machine = _machine(options.threads)
+    return report.times(rows, _decode_megabytes(nets), bandwidth(), options.layers, machine)
+
+
+def _peaks(options: argparse.Namespace, folder: Path) -> str:
     peaks = {
         case: {
             who: peak_mb(folder, who, case, options.threads)
@@ -60,34 +69,37 @@ def _measure(options: argparse.Namespace, folder: Path) -> Findings:
         }
         for case in PEAK_CASES
     }
-    say("measuring times")
-    nets = Nets.load(folder)
-    return Findings(
-        rows=timings(nets, options.quick),
-        peaks=peaks,
-        cache_bytes=_cache_bytes(nets),
-        decode_mb=_decode_megabytes(nets),
-        bandwidth=bandwidth(),
-        episode=episode(),
-        together=together(nets.ours, 1 if options.quick else 3),
-        embedded=_embedded(options),
-        machine=_machine(options.threads),
-        layers=options.layers,
-    )
+    held = _cache_bytes(load_ours(folder).config.text)
+    return report.memory(peaks, held, _machine(options.threads))
 
 
-def _embedded(options: argparse.Namespace) -> dict[str, float]:
-    try:
-        return embedded_latency(options.embedded, 5 if options.quick else 20)
-    except PolicyError as error:
-        Console(stderr=True).print(f"embedded model not measured: {error}")
-        return {}
+def _episode(options: argparse.Namespace, folder: Path) -> str:
+    return report.episode(episode(), _machine(options.threads))
 
 
-def _cache_bytes(nets: Nets) -> tuple[float, float]:
+def _together(options: argparse.Namespace, folder: Path) -> str:
+    made = together(load_ours(folder), 1 if options.quick else 3)
+    return report.together(made, options.layers, _machine(options.threads))
+
+
+def _embedded(options: argparse.Namespace, folder: Path) -> str:
+    latency = embedded_latency(options.embedded, 5 if options.quick else 20)
+    return report.embedded(latency, _machine(options.threads))
+
+
+_MEASURES = {
+    "times": _times,
+    "peaks": _peaks,
+    "episode": _episode,
+    "together": _together,
+    "embedded": _embedded,
+}
+
+
+def _cache_bytes(config: TextConfig) -> tuple[float, float]:
     """Bytes of history per token and layer, ours and transformers'."""
     count = 1024
-    ours, theirs = filled_caches(nets.ours.config.text, count)
+    ours, theirs = filled_caches(config, count)
     layer = ours.layers[0].latent
     other: Any = theirs.layers[0]
     held = other.keys.nbytes + other.values.nbytes
@@ -118,6 +130,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, no 16K context")
     parser.add_argument("--layers", type=int, default=2)
+    parser.add_argument("--part", action="append", choices=report.PARTS, help="only this section")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--embedded", type=Path, help="checkpoint folder (default: the shipped)")
     parser.add_argument("--out", type=Path, default=DOCS)

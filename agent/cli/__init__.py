@@ -7,7 +7,7 @@ line on standard error and exit status 1. Anything else is a bug and keeps its t
 
 import typer
 
-from agent.cli import checking, episodes, learning, recording, running, serving
+from agent.cli import checking, episodes, learning, models, recording, running, serving
 from agent.cli.group import Plain
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ for command in (
     serving.serve,
     serving.mcp,
     learning.train,
+    models.quantise,
     episodes.replay,
     recording.record,
     checking.doctor,

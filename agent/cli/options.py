@@ -16,6 +16,9 @@ Model = Annotated[
     Path | None,
     typer.Option("--model", help="Checkpoint folder. [default: the embedded model]"),
 ]
+Device = Annotated[
+    str, typer.Option("--device", help="Where a local model runs: cpu, cuda or mps.")
+]
 Endpoint = Annotated[
     str | None,
     typer.Option(help="An OpenAI-compatible server; its key is read from EYEHAND_API_KEY."),
@@ -27,7 +30,10 @@ ProfileName = Annotated[
 
 
 def policy_of(
-    model: Path | None, endpoint: str | None = None, profile: str | None = None
+    model: Path | None,
+    endpoint: str | None = None,
+    profile: str | None = None,
+    device: str = "cpu",
 ) -> Policy:
     """The policy that the options name."""
     if endpoint is None:
@@ -35,7 +41,7 @@ def policy_of(
             raise typer.BadParameter("--profile belongs to --endpoint")
         from agent.policies.local import local_policy
 
-        return local_policy(model)
+        return local_policy(model, device)
     if model is not None:
         raise typer.BadParameter("give either --model or --endpoint")
     from agent.policies.openai import OpenAIPolicy

@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 
 from agent.cli.desk import Where, desk, page
-from agent.cli.options import Endpoint, Model, ProfileName, fail, policy_of, size_of
+from agent.cli.options import Device, Endpoint, Model, ProfileName, fail, policy_of, size_of
 
 
 def demo(
     seed: Annotated[int, typer.Option(help="Which page of each task.")] = 7,
     model: Model = None,
+    device: Device = "cpu",
     out: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
 ) -> None:
     """Solve three MiniWoB++ tasks in real Chromium on a throw-away display."""
@@ -27,7 +28,7 @@ def demo(
 
     console = Console(highlight=False)
     folder = out / time.strftime("demo-%Y%m%d-%H%M%S")
-    with closing(policy_of(model)) as policy:
+    with closing(policy_of(model, device=device)) as policy:
         shown = demonstrate(policy, folder, lambda: TerminalView(console), seed)
     table = Table("task", "reward", "steps", "episode", box=None, header_style="bold")
     for attempt in shown.attempts:
@@ -63,6 +64,7 @@ def run(
     model: Model = None,
     endpoint: Endpoint = None,
     profile: ProfileName = None,
+    device: Device = "cpu",
     rules: Annotated[
         Path | None, typer.Option(help="TOML file of what may run: allow, ask or deny.")
     ] = None,
@@ -87,7 +89,7 @@ def run(
     folder = episode or Path("runs") / time.strftime("run-%Y%m%d-%H%M%S")
     guard, view = Guard.load(rules) if rules else Guard(), TerminalView()
     with ExitStack() as stack:
-        policy = stack.enter_context(closing(policy_of(model, endpoint, profile)))
+        policy = stack.enter_context(closing(policy_of(model, endpoint, profile, device)))
         screen, backend = stack.enter_context(
             page(browser, cdp, shape) if in_page else desk(display, open_url, shape)
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.cli.desk import Where, desk
-from agent.cli.options import Endpoint, Model, ProfileName, policy_of, size_of
+from agent.cli.options import Device, Endpoint, Model, ProfileName, policy_of, size_of
 
 if TYPE_CHECKING:
     from agent.policies.base import Policy
@@ -18,6 +18,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
     model: Model = None,
+    device: Device = "cpu",
     certificate: Annotated[Path | None, typer.Option(help="TLS certificate chain (PEM).")] = None,
     key: Annotated[Path | None, typer.Option(help="Private key of the certificate (PEM).")] = None,
     insecure: Annotated[
@@ -53,7 +54,7 @@ def serve(
     control = ControlSettings(runs, allow_real_display)
     hosts, log = tuple(allow_host or ()), audit or default_path(os.environ)
     settings = Settings(host, port, certificate, key, insecure, hosts, log, control=control)
-    policy = local_policy(model)
+    policy = local_policy(model, device)
     if isinstance(policy, ChatPolicy):
         chat: Any = policy.chat
     else:

@@ -133,9 +133,16 @@ def check_vocabulary(tokenizer: Tokenizer, config: KimiVLConfig) -> None:
 def local_policy(directory: Path | None = None, device: str = "cpu") -> EmbeddedPolicy | ChatPolicy:
     """The policy for a checkpoint folder; None means the embedded model.
 
+    Args:
+        directory: the folder.
+        device: where its network runs: "cpu", "cuda" or "mps".
+
     Raises:
-        PolicyError: the folder holds no usable checkpoint; the message says why.
+        PolicyError: the folder holds no usable checkpoint, or this machine has no such device; the
+            message says why.
     """
+    if device not in devices():
+        raise PolicyError(f"expected a device of {devices()}, actually: {device!r}")
     directory = directory or EMBEDDED
     engine = load_engine(directory, device, _dtype(directory))
     try:
@@ -145,6 +152,12 @@ def local_policy(directory: Path | None = None, device: str = "cpu") -> Embedded
     except (ConstraintError, TokenizerError, preprocessor.PreprocessorError) as error:
         raise PolicyError(str(error)) from error
     return ChatPolicy(EngineChat(engine, image), profile_named("kimi"), weights(directory))
+
+
+def devices() -> tuple[str, ...]:
+    """The devices of this machine that can run a network."""
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return ("cpu", *(name for name, there in found.items() if there))
 
 
 def weights(directory: Path) -> dict[str, str]:

@@ -11,7 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
+from typer.testing import CliRunner
 
+from agent.cli import app
 from agent.model.checkpoint import INDEX, CheckpointError, expected_shapes, load, save
 from agent.model.config import KimiVLConfig
 from agent.model.int4 import Int4Linear, dequantised, quantised, unpacked
@@ -124,3 +126,17 @@ def test_packed_weights_are_not_saved(tmp_path: Path) -> None:
 
 def test_published_configurations_do_not_change() -> None:
     assert "int4_group" not in KimiVLConfig().to_json()["text_config"]
+
+
+def test_the_command_writes_a_folder_that_loads(tmp_path: Path) -> None:
+    save(network(), tmp_path / "whole")
+    done = CliRunner().invoke(
+        app, ["quantise", str(tmp_path / "whole"), str(tmp_path / "small"), "--group", "32"]
+    )
+    assert done.exit_code == 0, done.output
+    assert done.output.endswith(" MB\n")
+    assert load(tmp_path / "small").config.text.int4_group == 32
+    wrong = CliRunner().invoke(
+        app, ["quantise", str(tmp_path), str(tmp_path / "x"), "--group", "5"]
+    )
+    assert wrong.exit_code == 2

@@ -16,7 +16,7 @@ from agent.model.prompt import embedded_tokenizer
 from agent.policies.base import Observation, PolicyError
 from agent.policies.chat import Finish, Message, PromptTooLong, Role
 from agent.policies.engine_chat import ChatPolicy
-from agent.policies.local import LONGEST_INSTRUCTION, EmbeddedPolicy, local_policy
+from agent.policies.local import LONGEST_INSTRUCTION, EmbeddedPolicy, devices, local_policy
 from tests.agent.tiny import tiny_config, tiny_model
 from vision.frame import Frame
 from vision.geometry import Box
@@ -158,3 +158,18 @@ def test_a_prompt_longer_than_the_context_is_refused(published: Path) -> None:
             [Message(Role.USER, ("long " * 800,))],
             max_tokens=5, stop=(), seed=None, temperature=0.0, emit=lambda _: None,
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("device", devices())
+def test_every_device_of_this_machine_decides_alike(embedded: Path, device: str) -> None:
+    """A machine with a GPU runs this on it too."""
+    seen = Observation("Click on OK", a_frame())
+    assert (
+        local_policy(embedded, device).decide(seen).text == local_policy(embedded).decide(seen).text
+    )
+
+
+@pytest.mark.parametrize("device", ["tpu", "cuda:99", ""])
+def test_a_device_that_is_not_there_is_refused(embedded: Path, device: str) -> None:
+    with pytest.raises(PolicyError, match=r"expected a device of \('cpu'"):
+        local_policy(embedded, device)
