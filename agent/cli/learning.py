@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli.options import Endpoint, Model, ProfileName, policy_of
+from agent.cli.options import Endpoint, Model, ProfileName, policy_of, size_of
 
 evaluations = typer.Typer(help="Measure how often a model solves tasks.", no_args_is_help=True)
 
@@ -61,6 +61,40 @@ def miniwob(
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(table.to_json(), indent=1), "utf-8")
     Console(highlight=False).print(table.to_rich())
+
+
+@evaluations.command()
+def grounding(
+    size: Annotated[str, typer.Option(help="Of the screens, in pixels.")] = "640x480",
+    screens: Annotated[int, typer.Option(min=1, help="How many.")] = 100,
+    ocr: Annotated[
+        bool, typer.Option("--ocr", help="Ask the OCR baseline too (needs the extra `ocr`).")
+    ] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write everything to this file.")
+    ] = None,
+    model: Model = None,
+    endpoint: Endpoint = None,
+    profile: ProfileName = None,
+) -> None:
+    """Print how often a model points at the right thing on screens that it has never seen."""
+    import json
+    from contextlib import ExitStack
+
+    from rich.console import Console
+
+    from agent.learning.grounding import evaluate_grounding, to_rich
+    from agent.policies.ocr import OcrPolicy
+
+    with ExitStack() as stack:
+        policies = [stack.enter_context(closing(policy_of(model, endpoint, profile)))]
+        if ocr:
+            policies.append(stack.enter_context(closing(OcrPolicy())))
+        results = evaluate_grounding(policies, size_of(size), screens)
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps([r.to_json() for r in results], indent=1), "utf-8")
+    Console(highlight=False).print(to_rich(results))
 
 
 def train(

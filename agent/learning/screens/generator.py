@@ -9,7 +9,7 @@ from agent.learning.screens import scenes
 from agent.learning.screens.canvas import Canvas
 from agent.learning.screens.header import draw_header
 from agent.learning.screens.kit import Kit
-from agent.learning.screens.questions import Questioner
+from agent.learning.screens.questions import Questioner, Takes
 from agent.learning.screens.theme import random_theme
 from agent.learning.screens.vocabulary import Vocabulary
 from vision.geometry import Box, Size
@@ -62,6 +62,10 @@ class ScreenGenerator:
 
     def sample(self, index: int) -> Sample:
         """The sample of this number: the same for the same arguments and the same fonts."""
+        return self.tagged(index)[0]
+
+    def tagged(self, index: int) -> tuple[Sample, tuple[Takes, ...]]:
+        """The sample of this number, and what each of its questions takes."""
         rng = random.Random(f"{self._seed}/{self._split}/{index}")
         width, height = round(self._size.width), round(self._size.height)
         web = rng.random() < WEB
@@ -70,9 +74,11 @@ class ScreenGenerator:
         kit = Kit(rng, theme, canvas, Vocabulary(rng, self._split))
         top = (50 if rng.random() < 0.8 else rng.randint(40, 60)) if web else 0
         scenes.draw(kit, Box(0, top, width, height))
-        questions = Questioner(kit).ask(self._questions)
+        asked = Questioner(kit).ask(self._questions)
+        questions = tuple(question for _, question in asked)
         if top:
             draw_header(kit, Box(0, 0, width, top), rng.choice(questions).instruction)
         if kit.chance(CURSOR):
             canvas.cursor(rng.randrange(width), rng.randrange(height))
-        return Sample(canvas.pixels(), questions, canvas.glyphs())
+        sample = Sample(canvas.pixels(), questions, canvas.glyphs())
+        return sample, tuple(takes for takes, _ in asked)

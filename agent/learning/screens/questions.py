@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from actions.space import CallUser, Click
 from agent.learning.samples import Question
@@ -14,6 +15,13 @@ from agent.learning.screens.element import Element
 from agent.learning.screens.icons import NICKNAMES
 from agent.learning.screens.kit import Kit
 from agent.learning.screens.relations import direction, in_a_row
+
+Takes = Literal["text", "icon", "look", "relation", "typing", "absent"]
+"""What it takes to answer: to read a label, to know an icon, a shape or colour, to see what is next
+to what or the how many-th, to type, or to notice that nothing fits.
+"""
+
+Tagged = tuple[Takes, Question]
 
 ABSENT = 0.1
 """Share of questions whose target is not on the screen."""
@@ -47,18 +55,22 @@ class Questioner:
         self._texts = Counter(bare(text) for text in kit.canvas.texts)
         self._dictation = Dictation(kit, lambda caption: self._texts[bare(caption)] == 1)
 
-    def ask(self, count: int) -> tuple[Question, ...]:
-        """`count` different questions; about one in ten has no answer."""
-        questions: dict[str, Question] = {}
+    def ask(self, count: int) -> tuple[Tagged, ...]:
+        """`count` different questions, each with what it takes; about one in ten has no answer."""
+        questions: dict[str, Tagged] = {}
         while len(questions) < count:
-            question = self._dictation.ask() if self._kit.chance(TYPED) else None
-            if question is None and not self._kit.chance(ABSENT):
-                question = self._present()
-            question = question or Question(missing(self._kit, self._all), CallUser(), None)
-            questions.setdefault(question.instruction, question)
+            asked = self._tagged()
+            questions.setdefault(asked[1].instruction, asked)
         return tuple(questions.values())
 
-    def _present(self) -> Question | None:
+    def _tagged(self) -> Tagged:
+        dictated = self._dictation.ask() if self._kit.chance(TYPED) else None
+        if dictated is not None:
+            return "typing", dictated
+        present = None if self._kit.chance(ABSENT) else self._present()
+        return present or ("absent", Question(missing(self._kit, self._all), CallUser(), None))
+
+    def _present(self) -> Tagged | None:
         """A question about one of the elements, every kind on the screen equally often."""
         kit = self._kit
         kinds = sorted({element.kind for element in self._elements})
@@ -66,21 +78,24 @@ class Questioner:
         for _ in range(8 if kinds else 0):
             kind = kit.rng.choices(kinds, weights)[0]
             element = kit.rng.choice([e for e in self._elements if e.kind == kind])
-            ways = [kit.rng.choice(group) for group in self._ways(element)]
+            ways = [(takes, kit.rng.choice(group)) for takes, group in self._ways(element)]
             if ways:
-                return Question(kit.rng.choice(ways), Click(element.point), element.box)
+                takes, said = kit.rng.choice(ways)
+                return takes, Question(said, Click(element.point), element.box)
         return None
 
-    def _ways(self, element: Element) -> Iterator[Sequence[str]]:
-        """Groups of wordings that mean this element and no other."""
+    def _ways(self, element: Element) -> Iterator[tuple[Takes, Sequence[str]]]:
+        """Groups of wordings that mean this element and no other, and what they take."""
         noun = self._kit.rng.choice(wording.NOUNS.get(element.kind, ("",)))
-        yield from self._by_label(element, noun)
-        yield from self._by_caption(element, noun)
+        named: Takes = "relation" if element.kind in ("icon", "expander") else "text"
+        yield from (("text", group) for group in self._by_label(element, noun))
+        yield from ((named, group) for group in self._by_caption(element, noun))
         if element.kind in wording.COUNTABLE:
-            yield from self._by_type(element, noun)
-            yield from self._by_order(element, noun)
-        yield from self._by_place(element, noun)
-        yield from self._by_look(element)
+            yield from (("relation", group) for group in self._by_type(element, noun))
+            yield from (("relation", group) for group in self._by_order(element, noun))
+        yield from (("relation", group) for group in self._by_place(element, noun))
+        look: Takes = "icon" if element.kind == "icon" else "look"
+        yield from ((look, group) for group in self._by_look(element))
 
     def _by_label(self, element: Element, noun: str) -> Iterator[Sequence[str]]:
         if element.kind == "close":
