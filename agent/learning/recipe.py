@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from agent.learning.losses import Weights
+from agent.learning.settings import Preference, Reinforcement
 from agent.model.config import KimiVLConfig, PointerConfig, TextConfig
 from agent.model.prompt import MEDIA, embedded_tokenizer
 from vision.moonvit import VisionConfig
@@ -17,6 +19,18 @@ RECIPES = Path(__file__).parent / "recipes"
 
 class RecipeError(ValueError):
     """A recipe that cannot be used."""
+
+
+_TABLES: dict[str, Callable[[Any], Any]] = {
+    "weights": lambda table: Weights(**table),
+    "preference": lambda table: Preference(**table),
+    "reinforcement": lambda table: Reinforcement(**{**table, "tasks": tuple(table["tasks"])}),
+}
+"""How the tables of a recipe are read."""
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 @dataclass(frozen=True)
@@ -39,6 +53,8 @@ class Recipe:
         checkpointing: recompute activations in the backward pass.
         seed: of data and weights.
         weights: of the losses.
+        preference: settings of a stage that learns from pairs, None for all other stages.
+        reinforcement: settings of a stage that learns from rewards, None for all other stages.
     """
 
     stage: str
@@ -56,6 +72,8 @@ class Recipe:
     checkpointing: bool = False
     seed: int = 1
     weights: Weights = field(default_factory=Weights)
+    preference: Preference | None = None
+    reinforcement: Reinforcement | None = None
 
     @classmethod
     def load(cls, stage: str) -> Recipe:
@@ -70,7 +88,7 @@ class Recipe:
             raise RecipeError(f"no training stage {stage!r}; there are: {known}")
         raw: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
         try:
-            return cls(**{**raw, "weights": Weights(**raw.get("weights", {}))})
+            return cls(**{key: _TABLES.get(key, _same)(value) for key, value in raw.items()})
         except TypeError as error:
             raise RecipeError(f"{path}: {error}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,14 +18,11 @@ from rich.progress import (
 )  # fmt: skip
 
 from agent.learning.batch import collate
-from agent.learning.losses import score
 from agent.learning.recipe import Recipe, RecipeError
 from agent.learning.release import release
 from agent.learning.stream import Stream
 from agent.learning.train import Metrics, Trainer
 from agent.model.prompt import embedded_tokenizer
-
-CURVES = ("loss", "read_right", "point_right", "text_right")
 
 
 def run_stage(
@@ -51,23 +49,39 @@ def run_stage(
         TrainingError: training cannot go on.
     """
     shards = _shards(data) if data else ()
-    trainer = Trainer(Recipe.load(stage).with_steps(steps), out, shards, start)
+    trainer = trainer_of(Recipe.load(stage).with_steps(steps), out, shards, start)
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[note]}"), TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns) as progress:
+    first = trainer.world.rank == 0
+    with Progress(*columns, disable=not first) as progress:
         task = progress.add_task(stage, total=trainer.recipe.steps, completed=trainer.step, note="")
 
         def report(step: int, metrics: Metrics) -> None:
             progress.update(task, completed=step, note=_note(metrics))
 
         trainer.run(report)
-    plot_curves(out / "metrics.jsonl", out / "curves.png")
-    release(out, out / "release")
     validation = validate(trainer)
-    (out / "validation.json").write_text(json.dumps(validation, indent=1))
+    if first:
+        plot_curves(out / "metrics.jsonl", out / "curves.png", trainer.curves)
+        release(out, out / "release")
+        (out / "validation.json").write_text(json.dumps(validation, indent=1))
     return validation
+
+
+def trainer_of(
+    recipe: Recipe, out: Path, shards: tuple[Path, ...] = (), start: Path | None = None
+) -> Trainer:
+    """What runs a recipe: from samples, from pairs, or from episodes."""
+    from agent.learning.preferring import PreferenceTrainer
+    from agent.learning.reinforcing import ReinforcementTrainer
+
+    if recipe.preference is not None:
+        return PreferenceTrainer(recipe, out, shards, start)
+    if recipe.reinforcement is not None:
+        return ReinforcementTrainer(recipe, out, shards, start)
+    return Trainer(recipe, out, shards, start)
 
 
 def _shards(folder: Path) -> tuple[Path, ...]:
@@ -89,13 +103,13 @@ def validate(trainer: Trainer, screens: int = 128) -> Metrics:
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         for _ in range(screens // 16):
             batch = collate(next(batches), tokenizer)
-            for name, value in score(trainer.model, batch, trainer.recipe.weights).metrics.items():
+            for name, value in trainer.scoring(batch, trainer.recipe.weights).metrics.items():
                 totals[name] = totals.get(name, 0.0) + float(value) * 16 / screens
     trainer.model.train()
     return totals
 
 
-def plot_curves(log: Path, picture: Path, names: Sequence[str] = CURVES) -> None:
+def plot_curves(log: Path, picture: Path, names: Sequence[str] = Trainer.curves) -> None:
     """Draw a metrics file, each curve faint and smoothed over 50 steps."""
     from matplotlib.figure import Figure
 
@@ -103,7 +117,7 @@ def plot_curves(log: Path, picture: Path, names: Sequence[str] = CURVES) -> None
     figure = Figure(figsize=(8, 2.2 * len(names)), layout="constrained")
     for axis, name in zip(figure.subplots(len(names), sharex=True), names, strict=True):
         steps = [row["step"] for row in rows]
-        values = [row[name] for row in rows]
+        values = [row.get(name, math.nan) for row in rows]
         axis.plot(steps, values, alpha=0.25)
         axis.plot(steps, _smooth(values, 50))
         axis.set_ylabel(name)
@@ -122,7 +136,7 @@ def _smooth(values: Sequence[float], window: int) -> list[float]:
 
 
 def _note(metrics: Metrics) -> str:
-    return (
-        f"loss {metrics['loss']:.2f} read {metrics['read_right']:.0%} "
-        f"point {metrics['point_right']:.0%} {metrics['screens_per_s']:.0f} screens/s"
-    )
+    """The numbers to watch, as far as this stage has them."""
+    known = {"read_right": "read", "point_right": "point", "margin": "margin", "return": "return"}
+    watched = [f"{short} {metrics[name]:.2f}" for name, short in known.items() if name in metrics]
+    return " ".join([f"loss {metrics['loss']:.2f}", *watched])

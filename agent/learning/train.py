@@ -1,6 +1,8 @@
-"""The training loop: one process, resumable at any step, the same loss curve after a resume.
+"""The training loop: resumable at any step, the same loss curve after a resume.
 
     eyehand train pointing --data DIR --out runs/pointing
+
+One process, or several (see `distributed`).
 
 Checkpoints hold no pickle: weights and optimiser state are safetensors, the rest is JSON.
 """
@@ -13,19 +15,31 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from agent.learning.batch import Batch, collate
-from agent.learning.losses import score
+from agent.learning.distributed import (
+    Scoring,
+    average,
+    clip_gradients,
+    like,
+    spread,
+    whole,
+    whole_state,
+    world,
+)
 from agent.learning.recipe import Recipe, embedded_config
 from agent.learning.stream import Stream, data_hash
 from agent.model import checkpoint
+from agent.model.checkpoint import CheckpointError
 from agent.model.config import KimiVLConfig
 from agent.model.decoder import Router
 from agent.model.kimi_vl import KimiVL
@@ -48,17 +62,23 @@ class TrainingError(RuntimeError):
     """Training cannot go on: a loss that is not finite, a checkpoint that does not fit."""
 
 
+def checkpoint_activations(model: KimiVL, on: bool) -> None:
+    """Whether the backward pass computes the activations of blocks and layers once more."""
+    model.vision_tower.encoder.gradient_checkpointing = on
+    model.language_model.model.gradient_checkpointing = on
+
+
 class Batches(IterableDataset[Batch]):
     """Collated batches from a given one on, made in a worker process beside the training."""
 
-    def __init__(self, stream: Stream, first: int, size: int) -> None:
+    def __init__(self, stream: Stream, first: int, size: int, every: int = 1) -> None:
         super().__init__()
-        self.stream, self.first, self.size = stream, first, size
+        self.stream, self.first, self.size, self.every = stream, first, size, every
 
     def __iter__(self) -> Iterator[Batch]:
         tokenizer = embedded_tokenizer()
-        for samples in self.stream.batches(self.first, self.size):
-            yield collate(samples, tokenizer)
+        for number in count(self.first, self.every):
+            yield collate(next(self.stream.batches(number, self.size)), tokenizer)
 
 
 @dataclass
@@ -75,6 +95,11 @@ class Trainer:
         model: trained in place.
     """
 
+    curves: ClassVar[tuple[str, ...]] = (
+        "loss", "read_right", "point_right", "text_right", "idlest_expert", "busiest_expert",
+    )  # fmt: skip
+    """Metrics that are drawn."""
+
     recipe: Recipe
     out: Path
     shards: tuple[Path, ...] = ()
@@ -84,17 +109,29 @@ class Trainer:
 
     def __post_init__(self) -> None:
         """Build model and optimiser; continue from the folder if it has a checkpoint."""
+        self.world = world()
+        if self.recipe.accumulate % self.world.size:
+            raise TrainingError(
+                f"expected `accumulate` to be a multiple of the {self.world.size} processes, "
+                f"actually: {self.recipe.accumulate}"
+            )
         torch.manual_seed(self.recipe.seed)
         self.model = KimiVL(self.shape)
         self.model.initialize(self.recipe.seed)
-        self.model.vision_tower.encoder.gradient_checkpointing = self.recipe.checkpointing
-        self.model.language_model.model.gradient_checkpointing = self.recipe.checkpointing
-        self.optimizers = self._optimizers()
-        self._move_in()
-        if (self.out / "state.json").is_file():
-            self._resume()
+        checkpoint_activations(self.model, self.recipe.checkpointing)
+        if self.world.rank == 0:
+            self._move_in()
+        self.world.wait()
+        resumed = (self.out / "state.json").is_file()
+        if resumed:
+            self._load_weights()
         elif self.start is not None:
             self._begin_from(self.start)
+        self.scoring = Scoring(self.model)
+        self._uncut = spread(self.scoring, self.world)
+        self.optimizers = self._optimizers()
+        if resumed:
+            self._resume()
 
     def run(self, report: Callable[[int, Metrics], None], save_every: int = 250) -> Metrics:
         """Train until the recipe's last step; returns the last metrics.
@@ -118,12 +155,28 @@ class Trainer:
         return metrics
 
     def save(self) -> None:
-        """Write the checkpoint; a kill at any moment leaves the old or the new one."""
+        """Write the checkpoint; a kill at any moment leaves the old or the new one.
+
+        Raises:
+            TrainingError: the disk is full or the folder cannot be written; the old one is whole.
+        """
+        weights, moments = whole_state(self.model), self._moments()
+        if self.world.rank == 0:
+            try:
+                self._write(weights, moments)
+            except (OSError, SafetensorError, CheckpointError) as error:
+                raise TrainingError(
+                    f"cannot write the checkpoint of step {self.step}: {error}; the one before is "
+                    f"whole in {self.out}: make room and run the same command again"
+                ) from error
+        self.world.wait()
+
+    def _write(self, weights: dict[str, Tensor], moments: dict[str, Tensor]) -> None:
         partial = self.out / "partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        checkpoint.save(self.model, partial)
-        save_file(self._moments(), partial / "optimizer.safetensors")
+        checkpoint.save(self.model, partial, weights)
+        save_file(moments, partial / "optimizer.safetensors")
         embedded_tokenizer().save(partial)
         state = {
             "step": self.step, "recipe": self.recipe.to_json(), "data": data_hash(self.shards),
@@ -143,43 +196,70 @@ class Trainer:
             for file in sorted(partial.iterdir(), key=lambda f: f.name == "state.json"):
                 file.replace(self.out / file.name)
 
-    def _train_step(self, batches: Iterator[Batch]) -> Metrics:
+    def _train_step(self, batches: Iterator[Any]) -> Metrics:
         recipe = self.recipe
         for optimizer in self.optimizers:
             optimizer.param_groups[0]["lr"] = recipe.rate_at(self.step)
         total: Metrics = {}
-        for _ in range(recipe.accumulate):
-            with torch.autocast("cpu", torch.bfloat16):
-                scored = score(self.model, next(batches), recipe.weights)
-            (scored.loss / recipe.accumulate).backward()
-            for name, value in scored.metrics.items():
-                total[name] = total.get(name, 0.0) + float(value) / recipe.accumulate
-            self._balance()
+        loads: list[Tensor] = []
+        mine = recipe.accumulate // self.world.size
+        for _ in range(mine):
+            loss, metrics = self._scored(next(batches))
+            (loss / mine).backward()
+            for name, value in metrics.items():
+                total[name] = total.get(name, 0.0) + value / mine
+            loads.append(self._loads())
+        total = self.world.mean(total)
         if not math.isfinite(total["loss"]):
             raise TrainingError(
                 f"the loss is {total['loss']} at step {self.step}; the last good checkpoint is in "
                 f"{self.out}: lower the rate and resume"
             )
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
+        average(self._uncut, self.world)
+        norm = clip_gradients(self.model.parameters(), recipe.clip, self.world)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        return {**total, "rate": recipe.rate_at(self.step), "gradient": float(norm)}
+        use = self._balance(self.world.total(torch.stack(loads).sum(0)))
+        return {**total, **use, "rate": recipe.rate_at(self.step), "gradient": norm}
 
-    def _balance(self) -> None:
-        """Raise the bias of experts that got too few tokens and lower that of busy ones."""
-        for module in self.model.modules():
-            if isinstance(module, Router) and module.load is not None:
-                load = module.load.float()
-                module.e_score_correction_bias.data += (
-                    self.recipe.balance * (load.mean() - load).sign()
-                )
+    def _scored(self, batch: Any) -> tuple[Tensor, Metrics]:
+        """Loss and metrics of one forward pass."""
+        with torch.autocast("cpu", torch.bfloat16):
+            scored = self.scoring(batch, self.recipe.weights)
+        return scored.loss, {name: float(value) for name, value in scored.metrics.items()}
 
-    def _batches(self) -> Iterator[Batch]:
+    def _routers(self) -> list[Router]:
+        return [module for module in self.model.modules() if isinstance(module, Router)]
+
+    def _loads(self) -> Tensor:
+        """(layers, experts): tokens that each expert got in the last forward pass."""
+        loads = [r.load for r in self._routers() if r.load is not None]
+        return torch.stack(loads).float() if loads else torch.zeros(0, 1)
+
+    def _balance(self, loads: Tensor) -> Metrics:
+        """Raise the bias of experts that got too few tokens and lower that of busy ones.
+
+        Args:
+            loads: (layers, experts), tokens of this step.
+
+        Returns:
+            How many times its fair share the idlest and the busiest expert of any layer got.
+        """
+        if not loads.sum():
+            return {}
+        for router, load in zip(self._routers(), loads, strict=True):
+            router.e_score_correction_bias.data += self.recipe.balance * (load.mean() - load).sign()
+        shares = loads / loads.mean(1, keepdim=True)
+        return {"idlest_expert": float(shares.min()), "busiest_expert": float(shares.max())}
+
+    def _batches(self) -> Iterator[Any]:
+        """What `_scored` takes, from the next step on."""
         recipe = self.recipe
         stream = Stream(recipe.seed, self.shards, recipe.harvest_share, questions=recipe.questions)
         size = recipe.batch // recipe.accumulate
-        data = Batches(stream, self.step * recipe.accumulate, size)
+        first = self.step * recipe.accumulate + self.world.rank
+        data = Batches(stream, first, size, self.world.size)
         return iter(DataLoader(data, batch_size=None, num_workers=1, prefetch_factor=4))
 
     def _optimizers(self) -> tuple[torch.optim.Optimizer, ...]:
@@ -198,17 +278,19 @@ class Trainer:
         muon = torch.optim.Muon(
             hidden, recipe.rate, recipe.weight_decay, adjust_lr_fn="match_rms_adamw"
         )
-        adam = torch.optim.AdamW(other, recipe.rate, (0.9, 0.98), weight_decay=0.0, fused=True)
+        adam = torch.optim.AdamW(
+            other, recipe.rate, (0.9, 0.98), weight_decay=0.0, fused=not self._uncut
+        )
         return muon, adam
 
     def _names(self) -> dict[Tensor, str]:
         return {parameter: name for name, parameter in self.model.named_parameters()}
 
     def _moments(self) -> dict[str, Tensor]:
-        """The optimiser's state, flat, by parameter name."""
+        """The optimiser's state, flat, by parameter name; every process must call it."""
         names = self._names()
         return {
-            f"{names[parameter]}:{key}": value
+            f"{names[parameter]}:{key}": whole(value)
             for optimizer in self.optimizers
             for parameter, state in optimizer.state.items()
             for key, value in state.items()
@@ -226,13 +308,16 @@ class Trainer:
         if extra:
             raise TrainingError(f"{folder} holds another model: it has {', '.join(extra)}")
 
-    def _resume(self) -> None:
-        state: dict[str, Any] = json.loads((self.out / "state.json").read_text())
+    def _load_weights(self) -> None:
         weights = load_file(self.out / "model.safetensors")
         try:
             self.model.load_state_dict(weights)
         except RuntimeError as error:
             raise TrainingError(f"{self.out} holds another model: {error}") from error
+
+    def _resume(self) -> None:
+        """Take over the optimisers' state and the number of steps."""
+        state: dict[str, Any] = json.loads((self.out / "state.json").read_text())
         moments: dict[str, dict[str, Tensor]] = {}
         for key, value in load_file(self.out / "optimizer.safetensors").items():
             name, kind = key.rsplit(":", 1)
@@ -240,10 +325,11 @@ class Trainer:
         names = self._names()
         for optimizer in self.optimizers:
             for parameter in optimizer.param_groups[0]["params"]:
-                if names[parameter] in moments:
-                    optimizer.state[parameter] = moments[names[parameter]]
+                kept = moments.get(names[parameter], {})
+                optimizer.state[parameter] = {k: like(v, parameter) for k, v in kept.items()}
         self.step = state["step"]
-        self._forget_later_steps()
+        if self.world.rank == 0:
+            self._forget_later_steps()
 
     def _forget_later_steps(self) -> None:
         """Cut from the log what came after the checkpoint: these steps are taken again."""
@@ -253,6 +339,8 @@ class Trainer:
         log.write_text("".join(kept), "utf-8")
 
     def _log(self, metrics: Metrics) -> None:
+        if self.world.rank:
+            return
         self.out.mkdir(parents=True, exist_ok=True)
         rounded = {name: round(value, 6) for name, value in metrics.items()}
         with (self.out / "metrics.jsonl").open("a") as file:

@@ -92,10 +92,15 @@ def load(
     return model.eval()
 
 
-def save(model: KimiVL, directory: Path | str) -> None:
+def save(model: KimiVL, directory: Path | str, weights: Mapping[str, Tensor] | None = None) -> None:
     """Write config.json and model.safetensors; the folder is made when it is missing.
 
     Each file is replaced in one step, so an interrupted save leaves the old file whole.
+
+    Args:
+        model: what to write.
+        directory: where.
+        weights: its weights where the model holds a share of them only; None: its own.
 
     Raises:
         CheckpointError: the disk is full, the folder cannot be written, or the weights lie in the
@@ -107,7 +112,9 @@ def save(model: KimiVL, directory: Path | str) -> None:
             "expected weights in the order of a checkpoint, actually: 4-bit weights packed for "
             "this CPU; copy the folder that they came from"
         )
-    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    weights = {
+        name: tensor.contiguous() for name, tensor in (weights or model.state_dict()).items()
+    }
     _replace(directory / WEIGHTS, lambda to: save_file(weights, to, metadata={"format": "pt"}))
     text = json.dumps(model.config.to_json(), indent=2) + "\n"
     _replace(directory / CONFIG, lambda to: to.write_text(text, encoding="utf-8"))

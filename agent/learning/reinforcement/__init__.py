@@ -1,0 +1,1 @@
+"""Learning from rewards: returns, advantages, objectives, and the worlds that prove them."""
