@@ -16,6 +16,7 @@ import pytest
 
 from agent.learning.recipe import Recipe
 from agent.learning.samples import ShardError, write_shard
+from agent.learning.stage import plot_curves
 from agent.learning.stream import Stream
 from agent.learning.train import Trainer, TrainingError
 from agent.model.checkpoint import load
@@ -104,3 +105,16 @@ def test_a_cut_shard_is_named_before_the_first_step(tmp_path: Path) -> None:
     with pytest.raises(ShardError, match=r"click-test-000000000-2\.npz: cut short"):
         trainer.run(lambda *_: None)
     assert trainer.step == 0
+
+
+def test_experts_are_balanced_and_their_use_is_drawn(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, steps=30, rate=1e-4, balance=0.02)
+    Trainer(recipe, tmp_path, shape=tiny_config()).run(lambda *_: None)
+    log = rows(tmp_path)
+    busiest = [row["busiest_expert"] for row in log]
+    assert busiest[0] > 1.4
+    assert sum(busiest[-15:]) / 15 < 1.3
+    assert min(row["idlest_expert"] for row in log[-15:]) > 0.3, "no expert is dead"
+    names = ("idlest_expert", "busiest_expert")
+    plot_curves(tmp_path / "metrics.jsonl", tmp_path / "experts.png", names)
+    assert (tmp_path / "experts.png").read_bytes().startswith(b"\x89PNG")
