@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -18,8 +18,8 @@ from typing import Any
 
 from actions.codec import CLASSES, NAMES
 from actions.keys import UnknownKeyError, canonical
-from actions.space import Action, Hotkey, KeyDown, KeyUp, points
-from vision.geometry import Box
+from actions.space import Action, Hotkey, KeyDown, KeyUp, Type, points
+from vision.geometry import Box, Point
 
 
 class GuardError(ValueError):
@@ -55,6 +55,15 @@ def _check_key_pattern(pattern: str) -> None:
         raise GuardError(f"keys: expected the canonical name {name!r}, actually: {pattern!r}")
 
 
+Windows = Callable[[Point | None], str]
+"""Class and title of the window at a point, or of the one with the keyboard; empty: not known."""
+
+
+def no_windows(_point: Point | None) -> str:
+    """Where windows are not known."""
+    return ""
+
+
 @dataclass(frozen=True)
 class Rule:
     """One rule. It matches an action that meets every condition given; at least one is given.
@@ -64,8 +73,11 @@ class Rule:
         reason: one sentence for the model and for people.
         kinds: type names of `actions.codec`; empty means any.
         region: signed screen pixels; one point of the action lies inside. None means anywhere.
+        window: a regular expression to be found in the class and title of the window that gets the
+            action; None means any window, also where windows are not known.
         keys: patterns (`*`, `?`, `[0-9]`) of canonical key names; each must match a key that is
-            pressed by the action or still held by an earlier one. Empty means any.
+            pressed by the action or still held by an earlier one. Empty means any. Text that is
+            submitted or has a line break presses enter.
         text: a regular expression to be found in the action's text, URL or name; None means any.
     """
 
@@ -75,33 +87,39 @@ class Rule:
     region: Box | None = None
     keys: tuple[str, ...] = ()
     text: str | None = None
+    window: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what could never match or would match everything by mistake."""
-        if not (self.kinds or self.region or self.keys or self.text):
-            raise GuardError("expected at least one of kinds, region, keys and text in a rule")
+        if not (self.kinds or self.region or self.keys or self.text or self.window):
+            raise GuardError("expected at least one of kinds, region, window, keys, text in a rule")
         unknown = sorted(self.kinds - CLASSES.keys())
         if unknown:
             raise GuardError(f"kinds: expected names of {', '.join(CLASSES)}, actually: {unknown}")
         for pattern in self.keys:
             _check_key_pattern(pattern)
-        try:
-            _ = self.expression
-        except re.error as error:
-            raise GuardError(f"text: expected a regular expression, actually: {error}") from error
+        for name, expression in (("text", self.text), ("window", self.window)):
+            try:
+                re.compile(expression or "")
+            except re.error as error:
+                raise GuardError(
+                    f"{name}: expected a regular expression, actually: {error}"
+                ) from error
 
     @cached_property
     def expression(self) -> re.Pattern[str]:
         """The compiled text pattern."""
         return re.compile(self.text or "")
 
-    def matches(self, action: Action, pressed: frozenset[str]) -> bool:
+    def matches(self, action: Action, pressed: frozenset[str], window: Windows) -> bool:
         """Whether every condition holds; `pressed` are the keys of the action and those held."""
         if self.kinds and NAMES[type(action)] not in self.kinds:
             return False
         if self.region and not any(self.region.contains(point) for point in points(action)):
             return False
         if self.keys and not all(_any_matches(pattern, pressed) for pattern in self.keys):
+            return False
+        if self.window and not re.search(self.window, window(next(iter(points(action)), None))):
             return False
         return self.text is None or any(self.expression.search(text) for text in _texts(action))
 
@@ -124,8 +142,15 @@ DEFAULT_RULES = (
         kinds=frozenset({"type"}),
         text=r"[\x00-\x08\x0b-\x1f\x7f-\x9f]",
     ),
+    Rule(
+        Permission.ASK,
+        "this runs a command in a terminal",
+        keys=("enter",),
+        window=r"(?i)term\b|terminal|konsole|rxvt|kitty|alacritty|tilix|powershell",
+    ),
+    Rule(Permission.ASK, "this types a secret of yours", text=r"\{\{secret:"),
 )
-"""What every guard refuses unless a rule before says otherwise."""
+"""What every guard refuses or asks about unless a rule before says otherwise."""
 
 
 @dataclass
@@ -138,17 +163,19 @@ class Guard:
     Attributes:
         rules: the first match decides.
         held: canonical names of the keys that are held.
+        window: tells which window an action goes to.
     """
 
     rules: tuple[Rule, ...] = DEFAULT_RULES
     held: set[str] = field(default_factory=set)
+    window: Windows = no_windows
 
     def check(self, action: Action) -> Verdict:
         """What may happen with this action; unless it is denied it counts as performed."""
         pressed = frozenset(self.held | _keys(action))
         verdict = Verdict(Permission.ALLOW)
         for rule in self.rules:
-            if rule.matches(action, pressed):
+            if rule.matches(action, pressed, self.window):
                 verdict = Verdict(rule.permission, rule.reason)
                 break
         if verdict.permission != Permission.DENY:
@@ -201,11 +228,14 @@ class Guard:
         return cls((*rules, *(DEFAULT_RULES if defaults else ())))
 
 
+_FIELDS = frozenset({"permission", "reason", "kinds", "region", "window", "keys", "text"})
+
+
 def _read_rule(table: Mapping[str, Any]) -> Rule:
     """One rule from its TOML table."""
     if not isinstance(table, Mapping):
         raise GuardError(f"expected a table, actually: {table!r}")
-    unknown = sorted(table.keys() - {"permission", "reason", "kinds", "region", "keys", "text"})
+    unknown = sorted(table.keys() - _FIELDS)
     if unknown:
         raise GuardError(f"unknown keys: {', '.join(unknown)}")
     permission, reason = table.get("permission"), table.get("reason")
@@ -213,11 +243,18 @@ def _read_rule(table: Mapping[str, Any]) -> Rule:
         raise GuardError(f"permission: expected allow, ask or deny, actually: {permission!r}")
     if not isinstance(reason, str) or not reason:
         raise GuardError(f"reason: expected a sentence, actually: {reason!r}")
-    text = table.get("text")
-    if text is not None and not isinstance(text, str):
-        raise GuardError(f"text: expected a regular expression, actually: {text!r}")
+    text, window = (_expression(table, name) for name in ("text", "window"))
     kinds, keys = (_strings(table, name) for name in ("kinds", "keys"))
-    return Rule(Permission(permission), reason, frozenset(kinds), _region(table), keys, text)
+    region = _region(table)
+    return Rule(Permission(permission), reason, frozenset(kinds), region, keys, text, window)
+
+
+def _expression(table: Mapping[str, Any], name: str) -> str | None:
+    """A regular expression, None when it is not given."""
+    value = table.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    raise GuardError(f"{name}: expected a regular expression, actually: {value!r}")
 
 
 def _strings(table: Mapping[str, Any], name: str) -> tuple[str, ...]:
@@ -248,6 +285,9 @@ def _keys(action: Action) -> frozenset[str]:
     """The keys that an action presses, by canonical name."""
     if isinstance(action, Hotkey):
         return frozenset(canonical(key) for key in action.keys)
+    if isinstance(action, Type):
+        lines = action.submit or "\n" in action.text or "\r" in action.text
+        return frozenset({"enter"}) if lines else frozenset()
     return frozenset({canonical(action.key)}) if isinstance(action, KeyDown) else frozenset()
 
 

@@ -1,32 +1,77 @@
-"""An executor that does nothing the guard objects to."""
+"""An executor that does nothing the guard objects to, and that alone knows secrets."""
 
 from __future__ import annotations
 
-from actions.executor import Executor
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from actions.executor import Executor, Stopped
 from actions.guard import Guard, Permission
 from actions.receipt import Outcome, Receipt
-from actions.space import Action
+from actions.secrets import SecretError, fill, has_secret
+from actions.space import Action, Hotkey, Type
 from agent.run import Consent
+from vision.capture import Eyes
 from vision.frame import Frame
 
 
-class GuardedHands:
-    """Asks the guard, and a human where the guard wants one, before every action."""
+@dataclass(frozen=True)
+class Vault:
+    """Secrets, and what keeps them from being seen once they are typed.
 
-    def __init__(self, executor: Executor, guard: Guard, consent: Consent) -> None:
+    Attributes:
+        lookup: gives the value of a named secret or raises `SecretError`.
+        hide: from now on nobody sees what changed on the screen since this picture.
+    """
+
+    lookup: Callable[[str], str]
+    hide: Callable[[Frame], None]
+
+
+def no_secrets(name: str) -> str:
+    """The lookup of a run that has no secrets.
+
+    Raises:
+        SecretError: always.
+    """
+    raise SecretError(f"there is no secret {name!r}; this run has none")
+
+
+class GuardedHands:
+    """Asks the guard, and a human where the guard wants one, before every action.
+
+    Args:
+        executor: what acts.
+        guard: what may run.
+        consent: asked where a rule wants a human to agree.
+        eyes: the screen that the executor acts on.
+        vault: None means that there are no secrets.
+    """
+
+    def __init__(
+        self, executor: Executor, guard: Guard, consent: Consent, eyes: Eyes, vault: Vault | None
+    ) -> None:
         self._executor = executor
         self._guard = guard
         self._consent = consent
+        self._eyes = eyes
+        self._vault = vault or Vault(no_secrets, lambda before: None)
 
     def perform(self, action: Action, seen: Frame | None) -> Receipt:
         """Perform one action, or say why not; see `Executor.perform`.
+
+        A secret is only in the action that the executor gets; the receipt names it, as the model
+        did.
 
         Raises:
             Stopped: the executor was stopped.
         """
         if refusal := self._refusal(action):
             return Receipt(action, Outcome.REFUSED, refusal)
-        receipt = self._executor.perform(action, seen)
+        if isinstance(action, Type) and has_secret(action.text):
+            receipt = self._type_secret(action, seen)
+        else:
+            receipt = self._executor.perform(action, seen)
         if receipt.outcome is Outcome.FAILED:
             self._guard.release_all()  # as the executor did
         return receipt
@@ -39,6 +84,26 @@ class GuardedHands:
     def stop(self, reason: str) -> None:
         """Release everything and perform nothing any more. Any thread; safe to repeat."""
         self._executor.stop(reason)
+
+    def _type_secret(self, action: Type, seen: Frame | None) -> Receipt:
+        """Submit separately: what follows is another page, and need not be hidden."""
+        try:
+            text = fill(action.text, self._vault.lookup)
+        except SecretError as error:
+            return Receipt(action, Outcome.REFUSED, str(error))
+        before = self._eyes.grab()
+        try:
+            receipt = self._executor.perform(replace(action, text=text, submit=False), seen)
+        except Stopped as stopped:
+            raise Stopped(replace(stopped.receipt, action=action)) from None
+        finally:
+            self._vault.hide(before)
+        done = receipt.outcome in (Outcome.CONFIRMED, Outcome.NO_VISIBLE_EFFECT)
+        if done and action.submit:
+            self._eyes.grab()  # veils what was typed before it is another page
+            pressed = self._executor.perform(Hotkey(("enter",)))
+            receipt = replace(receipt, outcome=pressed.outcome, message=pressed.message)
+        return replace(receipt, action=action)
 
     def _refusal(self, action: Action) -> str:
         """Why this must not happen; empty when it may."""

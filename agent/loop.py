@@ -21,7 +21,7 @@ from agent.draft import Draft
 from agent.episodes.errors import EpisodeError
 from agent.episodes.format import End, Ending
 from agent.episodes.writer import EpisodeWriter
-from agent.hands import GuardedHands
+from agent.hands import GuardedHands, Vault
 from agent.policies.base import Decision, Observation, Policy, PolicyError, Turn
 from agent.repetition import Repetition
 from agent.run import (
@@ -58,6 +58,7 @@ class Agent:
         patience: how much the model is forgiven.
         guard: what may run, judged in screen pixels; None means the default rules.
         consent: asked where a rule wants a human to agree.
+        vault: the secrets that may be typed; None means that there are none.
 
     Policy and eyes stay the caller's to close; when the run is over the executor is stopped and the
     record closed, so an agent runs once. Not thread-safe, except `stop`.
@@ -73,9 +74,10 @@ class Agent:
         patience: Patience | None = None,
         guard: Guard | None = None,
         consent: Consent = nobody,
+        vault: Vault | None = None,
     ) -> None:
         self._policy = policy
-        self._hands = GuardedHands(executor, guard or Guard(), consent)
+        self._hands = GuardedHands(executor, guard or Guard(), consent, eyes, vault)
         self._eyes = eyes
         self._recorder = recorder
         self._listener = listener or Silent()

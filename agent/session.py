@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from typing import TypeGuard
 
 from actions.backends.base import Backend
 from actions.executor import Executor
 from actions.guard import Guard
+from actions.secrets import SecretStore
+from agent.attendance import Attendance
 from agent.episodes.format import Head
 from agent.episodes.rules import rules_json
+from agent.episodes.withhold import Secrets
 from agent.episodes.writer import EpisodeWriter
+from agent.hands import Vault
 from agent.loop import Agent
 from agent.policies.base import Policy
-from agent.run import Consent, Listener, RunResult, Task, nobody
+from agent.run import Consent, Listener, Patience, RunResult, Task, nobody
 from agent.signals import on_signals
-from vision.capture import Eyes
+from agent.stopping import announced
+from agent.veil import Veiled
+from vision.capture import Eyes, Screen
 
 
 def work(
@@ -28,6 +38,8 @@ def work(
     attended: bool = False,
     guard: Guard | None = None,
     consent: Consent = nobody,
+    secrets: SecretStore | None = None,
+    patience: Patience | None = None,
 ) -> RunResult:
     """Let an agent work on a task, in the main thread; signals stop it in order.
 
@@ -38,18 +50,23 @@ def work(
         backend: where its events go; stays open.
         episode: a new folder for the record.
         listener: is told how it goes.
-        attended: somebody sits in front of the display: a corner of it is the fail-safe.
+        attended: somebody sits in front of the display, the one in $DISPLAY: the corners are the
+            fail-safe, and on X11 their own input pauses the run and a strip says how to stop it.
         guard: what may run; None means the default rules.
         consent: asked where a rule wants a human to agree.
+        secrets: what `{{secret:NAME}}` stands for; None means the environment and the keyring.
+        patience: how much the model is forgiven.
 
     Raises:
         EpisodeError: the record cannot be begun.
+        BackendError: the person at the display cannot be watched for.
     """
+    seat = Attendance(screen, None) if attended and _is_x11(screen) else None
     agent = agent_for(
-        task, policy, screen, backend, episode, listener,
-        attended=attended, guard=guard, consent=consent,
+        task, policy, screen, backend, episode, listener, attended=attended, guard=guard,
+        consent=consent, secrets=secrets, patience=patience, seat=seat,
     )  # fmt: skip
-    with on_signals(agent.interrupt):
+    with on_signals(agent.interrupt), announced(), seat.over(agent.stop) if seat else nullcontext():
         return agent.run(task)
 
 
@@ -64,8 +81,13 @@ def agent_for(
     attended: bool = False,
     guard: Guard | None = None,
     consent: Consent = nobody,
+    secrets: SecretStore | None = None,
+    patience: Patience | None = None,
+    seat: Attendance | None = None,
 ) -> Agent:
     """The agent of `work` before it runs, for any thread; what stops it is the caller's business.
+
+    A `seat` is who sits at the display; watching for them, too, is the caller's business.
 
     Raises:
         EpisodeError: the record cannot be begun.
@@ -76,8 +98,28 @@ def agent_for(
         "monitors": [list(monitor.box) for monitor in screen.monitors()],
     }
     dialect = about.get("dialect", "uitars")
-    executor = Executor(backend, screen, fail_safe=attended)
+    eyes = Veiled(screen, *([seat.indicator.box] if seat else []))
+    executor = Executor(backend, eyes, fail_safe=attended, human=seat.human if seat else None)
     guard = guard or Guard()
+    guard.window = backend.window
+    withhold, lookup = _withheld(secrets or SecretStore())
+    vault = Vault(lookup, eyes.hide_what_changes_since)
     head = Head(task.instruction, dialect, display, about, rules=rules_json(guard.rules))
-    recorder = EpisodeWriter(episode, head)
-    return Agent(policy, executor, screen, recorder, listener, guard=guard, consent=consent)
+    recorder = EpisodeWriter(episode, head, withhold=withhold)
+    return Agent(policy, executor, eyes, recorder, listener, patience, guard, consent, vault)
+
+
+def _is_x11(screen: Eyes) -> TypeGuard[Screen]:
+    return isinstance(screen, Screen) and sys.platform == "linux"
+
+
+def _withheld(store: SecretStore) -> tuple[Secrets, Callable[[str], str]]:
+    """What takes secrets out of the record, and a lookup that adds each one that is used."""
+    withhold = Secrets(store.known())
+
+    def lookup(name: str) -> str:
+        value = store(name)
+        withhold.add(value)
+        return value
+
+    return withhold, lookup

@@ -48,6 +48,14 @@ class Backend(ABC):
     def supports(self, action: type[Action]) -> bool:
         """Whether this backend can perform actions of this class at all."""
 
+    def window(self, point: Point | None) -> str:
+        """Class and title of the window at a point, or of the one with the keyboard.
+
+        Returns:
+            An empty text where the backend does not know about windows; never raises.
+        """
+        return ""
+
     @abstractmethod
     def pointer(self) -> Point:
         """Where the pointer is."""

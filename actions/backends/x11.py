@@ -26,6 +26,7 @@ from actions.backends.x11_keyboard import (
 )
 from actions.backends.x11_ping import Ping
 from actions.backends.x11_watchdog import Watchdog
+from actions.backends.x11_windows import describe
 from actions.backends.xkb import Keyboard
 from actions.space import (
     Action,
@@ -92,6 +93,12 @@ class X11Backend(Backend):
         """Everything but what only a browser or a phone can do."""
         return not issubclass(action, _UNSUPPORTED)
 
+    def window(self, point: Point | None) -> str:
+        """Class and title of the window at a point, or of the one with the keyboard."""
+        with suppress(BackendError), self._sending():
+            return describe(self._display, None if point is None else self._native(point))
+        return ""
+
     def pointer(self) -> Point:
         """Where the pointer is."""
         with self._sending():
@@ -100,9 +107,9 @@ class X11Backend(Backend):
 
     def move(self, point: Point) -> None:
         """Put the pointer there; the server keeps it on the screen."""
-        x, y = int(point.x + self._origin.x), int(point.y + self._origin.y)
+        x, y = self._native(point)
         with self._sending():
-            xtest.fake_input(self._display, X.MotionNotify, x=x, y=y)
+            xtest.fake_input(self._display, X.MotionNotify, x=int(x), y=int(y))
 
     def button_down(self, button: Button) -> None:
         """Press a mouse button, whichever hand the mouse is set up for."""
@@ -260,6 +267,10 @@ class X11Backend(Backend):
             if bool(mask & bit) == is_down:
                 return
             time.sleep(0.001)
+
+    def _native(self, point: Point) -> Point:
+        """The point in the server's own pixels."""
+        return Point(point.x + self._origin.x, point.y + self._origin.y)
 
     def _physical(self, logical: int) -> int:
         """The button that the server reports as this one (they may be swapped)."""

@@ -23,6 +23,7 @@ app.add_typer(episodes.episodes, name="episode")
 for command in (
     running.demo,
     running.run,
+    running.stop,
     serving.serve,
     serving.mcp,
     learning.train,

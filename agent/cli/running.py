@@ -68,15 +68,22 @@ def run(
     rules: Annotated[
         Path | None, typer.Option(help="TOML file of what may run: allow, ask or deny.")
     ] = None,
+    secrets: Annotated[
+        Path | None, typer.Option(help='TOML file of name = "value" lines for {{secret:name}}.')
+    ] = None,
     max_steps: Annotated[int, typer.Option(min=1, help="The most decisions.")] = 30,
+    stuck: Annotated[
+        int, typer.Option(min=1, help="End after so many equal actions on the same screen.")
+    ] = 6,
     episode: Annotated[
         Path | None, typer.Option(help="Folder for the record. [default: a new one in runs/]")
     ] = None,
 ) -> None:
     """Work on a task, and record every step."""
     from actions.guard import Guard
+    from actions.secrets import SecretStore
     from agent.episodes.format import End
-    from agent.run import Task
+    from agent.run import Patience, Task
     from agent.session import work
     from agent.terminal import TerminalView
 
@@ -88,6 +95,7 @@ def run(
         raise typer.BadParameter("--browser and --cdp need no display; leave the other options out")
     folder = episode or Path("runs") / time.strftime("run-%Y%m%d-%H%M%S")
     guard, view = Guard.load(rules) if rules else Guard(), TerminalView()
+    store, patience = SecretStore(secrets), Patience(warn=min(3, stuck), stuck=stuck)
     with ExitStack() as stack:
         policy = stack.enter_context(closing(policy_of(model, endpoint, profile, device)))
         screen, backend = stack.enter_context(
@@ -95,8 +103,18 @@ def run(
         )
         result = work(
             Task(task, max_steps), policy, screen, backend, folder, view,
-            attended=attended, guard=guard, consent=view.consent,
+            attended=attended, guard=guard, consent=view.consent, secrets=store, patience=patience,
         )  # fmt: skip
     typer.echo(f"episode  {folder}")
     if result.outcome not in (End.FINISHED, End.DONE):
         fail(f"{result.outcome.replace('_', ' ')}: {result.message}")
+
+
+def stop() -> None:
+    """Stop every run of yours on this machine, and release what it holds."""
+    from agent.stopping import stop_all
+
+    count = stop_all()
+    if not count:
+        fail("nothing is running")
+    typer.echo(f"stopped  {count}")

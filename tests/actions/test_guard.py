@@ -186,7 +186,7 @@ def test_load_lists_every_fault(tmp_path: Path) -> None:
         "defaults: expected true or false, actually: 1",
         "unknown key colour",
         "rule 1: permission: expected allow, ask or deny, actually: 'maybe'",
-        "rule 2: expected at least one of kinds, region, keys and text",
+        "rule 2: expected at least one of kinds, region, window, keys, text",
         "rule 3: kinds: expected names of click",
         "rule 4: keys: expected the canonical name 'ctrl', actually: 'control'",
         "rule 5: region: expected [left, top, right, bottom]",
@@ -221,3 +221,41 @@ def test_a_broken_file_is_a_guard_error(tmp_path: Path, content: bytes) -> None:
 def test_a_missing_file_is_a_guard_error(tmp_path: Path) -> None:
     with pytest.raises(GuardError, match="expected a TOML file of rules at"):
         Guard.load(tmp_path / "missing.toml")
+
+
+TERMINAL = "xfce4-terminal Xfce4-terminal ada@host: ~"
+
+
+@pytest.mark.parametrize(
+    ("action", "window", "expected"),
+    [
+        (Type("ls", submit=True), TERMINAL, Permission.ASK),
+        (Type("ls\n"), TERMINAL, Permission.ASK),
+        (Hotkey(("enter",)), "xterm XTerm bash", Permission.ASK),
+        (Type("ls"), TERMINAL, Permission.ALLOW),
+        (Type("ls", submit=True), "Navigator firefox How to determine", Permission.ALLOW),
+        (Type("ls", submit=True), "", Permission.ALLOW),
+        (Type("{{secret:mail}}"), "", Permission.ASK),
+    ],
+)
+def test_what_is_asked_by_default(action: Action, window: str, expected: Permission) -> None:
+    assert Guard(window=lambda point: window).check(action).permission is expected
+
+
+def test_a_rule_may_be_about_the_window_at_a_point(tmp_path: Path) -> None:
+    path = tmp_path / "guard.toml"
+    path.write_text('[[rule]]\npermission = "deny"\nreason = "mine"\nwindow = "Bank"\n')
+    guard = Guard.load(path)
+    asked: list[Point | None] = []
+
+    def window(point: Point | None) -> str:
+        asked.append(point)
+        return "Bank of Somewhere"
+
+    guard.window = window
+    assert guard.check(Click(Point(3, 4))).permission is Permission.DENY
+    assert guard.check(Hotkey(("a",))).permission is Permission.DENY
+    assert asked == [Point(3, 4), None]
+    path.write_text('[[rule]]\npermission = "deny"\nreason = "x"\nwindow = "("\n')
+    with pytest.raises(GuardError, match="window: expected a regular expression"):
+        Guard.load(path)

@@ -473,3 +473,33 @@ def test_a_real_window_is_clicked_and_typed_into(
     episode = Episode.open(tmp_path / "episode")
     assert [step.thought for step in episode.steps] == ["the button", "the entry", ""]
     assert episode.frame(episode.steps[1]).digest != episode.frame(episode.steps[0]).digest
+
+
+def test_while_a_person_is_at_work_nothing_is_decided(tmp_path: Path) -> None:
+    class Person:
+        """Asked thrice they are still busy."""
+
+        asked = 0
+
+        def at_work(self) -> bool:
+            self.asked += 1
+            return self.asked <= 3
+
+    bench, person = script(tmp_path, CLICK, DONE), Person()
+    hands = Executor(bench.backend, bench.eyes, SWIFT, human=person)
+    bench.agent = Agent(bench.policy, hands, bench.eyes, bench.recorder, bench.diary)
+    assert bench.run() == RunResult(End.FINISHED, 2, "all done")
+    assert bench.diary.steps[0].receipts[0].outcome is Outcome.NO_VISIBLE_EFFECT
+
+
+def test_a_stop_ends_a_run_that_waits_for_a_person(tmp_path: Path) -> None:
+    class Person:
+        def at_work(self) -> bool:
+            bench.agent.stop()
+            return True
+
+    bench = script(tmp_path, CLICK, DONE)
+    hands = Executor(bench.backend, bench.eyes, SWIFT, human=Person())
+    bench.agent = Agent(bench.policy, hands, bench.eyes, bench.recorder, bench.diary)
+    assert bench.run().outcome is End.STOPPED
+    assert bench.diary.steps == []
