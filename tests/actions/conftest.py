@@ -106,7 +106,11 @@ def open_stage(folder: Path, size: Size) -> Iterator[Stage]:
     journal.touch()
     with VirtualDisplay(size) as virtual:
         x = Display(virtual.name)
-        app = subprocess.Popen([sys.executable, str(APP), str(journal)], env=virtual.env)
+        app = subprocess.Popen(
+            [sys.executable, str(APP), str(journal)],
+            env=virtual.env,
+            start_new_session=True,  # `timeout pytest` would end it and leave the tests waiting
+        )
         try:
             deadline = time.monotonic() + PATIENCE_SECONDS
             while "ready" not in journal.read_text():
