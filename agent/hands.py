@@ -11,7 +11,7 @@ from actions.receipt import Outcome, Receipt
 from actions.secrets import SecretError, fill, has_secret
 from actions.space import Action, Hotkey, Type
 from agent.run import Consent
-from vision.capture import Eyes
+from agent.veil import Veiled
 from vision.frame import Frame
 
 
@@ -21,20 +21,11 @@ class Vault:
 
     Attributes:
         lookup: gives the value of a named secret or raises `SecretError`.
-        hide: from now on nobody sees what changed on the screen since this picture.
+        eyes: what everybody looks with; it learns to overlook what was typed.
     """
 
     lookup: Callable[[str], str]
-    hide: Callable[[Frame], None]
-
-
-def no_secrets(name: str) -> str:
-    """The lookup of a run that has no secrets.
-
-    Raises:
-        SecretError: always.
-    """
-    raise SecretError(f"there is no secret {name!r}; this run has none")
+    eyes: Veiled
 
 
 class GuardedHands:
@@ -44,18 +35,16 @@ class GuardedHands:
         executor: what acts.
         guard: what may run.
         consent: asked where a rule wants a human to agree.
-        eyes: the screen that the executor acts on.
         vault: None means that there are no secrets.
     """
 
     def __init__(
-        self, executor: Executor, guard: Guard, consent: Consent, eyes: Eyes, vault: Vault | None
+        self, executor: Executor, guard: Guard, consent: Consent, vault: Vault | None = None
     ) -> None:
         self._executor = executor
         self._guard = guard
         self._consent = consent
-        self._eyes = eyes
-        self._vault = vault or Vault(no_secrets, lambda before: None)
+        self._vault = vault
 
     def perform(self, action: Action, seen: Frame | None) -> Receipt:
         """Perform one action, or say why not; see `Executor.perform`.
@@ -69,7 +58,7 @@ class GuardedHands:
         if refusal := self._refusal(action):
             return Receipt(action, Outcome.REFUSED, refusal)
         if isinstance(action, Type) and has_secret(action.text):
-            receipt = self._type_secret(action, seen)
+            receipt = self._type_secret(action, seen, self._vault)
         else:
             receipt = self._executor.perform(action, seen)
         if receipt.outcome is Outcome.FAILED:
@@ -85,22 +74,24 @@ class GuardedHands:
         """Release everything and perform nothing any more. Any thread; safe to repeat."""
         self._executor.stop(reason)
 
-    def _type_secret(self, action: Type, seen: Frame | None) -> Receipt:
+    def _type_secret(self, action: Type, seen: Frame | None, vault: Vault | None) -> Receipt:
         """Submit separately: what follows is another page, and need not be hidden."""
+        if vault is None:
+            return Receipt(action, Outcome.REFUSED, "there are no secrets here")
         try:
-            text = fill(action.text, self._vault.lookup)
+            text = fill(action.text, vault.lookup)
         except SecretError as error:
             return Receipt(action, Outcome.REFUSED, str(error))
-        before = self._eyes.grab()
+        before = vault.eyes.grab()
         try:
             receipt = self._executor.perform(replace(action, text=text, submit=False), seen)
         except Stopped as stopped:
             raise Stopped(replace(stopped.receipt, action=action)) from None
         finally:
-            self._vault.hide(before)
+            vault.eyes.hide_what_changes_since(before)
         done = receipt.outcome in (Outcome.CONFIRMED, Outcome.NO_VISIBLE_EFFECT)
         if done and action.submit:
-            self._eyes.grab()  # veils what was typed before it is another page
+            vault.eyes.grab()  # veils what was typed before it is another page
             pressed = self._executor.perform(Hotkey(("enter",)))
             receipt = replace(receipt, outcome=pressed.outcome, message=pressed.message)
         return replace(receipt, action=action)

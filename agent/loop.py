@@ -77,7 +77,7 @@ class Agent:
         vault: Vault | None = None,
     ) -> None:
         self._policy = policy
-        self._hands = GuardedHands(executor, guard or Guard(), consent, eyes, vault)
+        self._hands = GuardedHands(executor, guard or Guard(), consent, vault)
         self._eyes = eyes
         self._recorder = recorder
         self._listener = listener or Silent()

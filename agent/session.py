@@ -103,10 +103,11 @@ def agent_for(
     guard = guard or Guard()
     guard.window = backend.window
     withhold, lookup = _withheld(secrets or SecretStore())
-    vault = Vault(lookup, eyes.hide_what_changes_since)
     head = Head(task.instruction, dialect, display, about, rules=rules_json(guard.rules))
     recorder = EpisodeWriter(episode, head, withhold=withhold)
-    return Agent(policy, executor, eyes, recorder, listener, patience, guard, consent, vault)
+    return Agent(
+        policy, executor, eyes, recorder, listener, patience, guard, consent, Vault(lookup, eyes)
+    )
 
 
 def _is_x11(screen: Eyes) -> TypeGuard[Screen]:
