@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 from Xlib import X
 from Xlib.display import Display
-from Xlib.ext import xtest
+from Xlib.ext import randr, xtest
+from Xlib.protocol import rq
 
 from agent.environments.display import VirtualDisplay
 from tests.actions.page_stage import PageStage, open_page_stage
 from tests.actions.wayland_stage import WaylandStage, open_wayland_stage
-from vision.geometry import Size
+from vision.geometry import Box, Size
 
 APP = Path(__file__).with_name("journal_app.py")
 SENTINEL, SENTINEL_CODE = "Help", 146  # a key that no test presses
@@ -123,6 +124,37 @@ def open_stage(folder: Path, size: Size) -> Iterator[Stage]:
             app.terminate()
             app.wait()
             x.close()
+
+
+class SetMonitor(rq.Request):  # type: ignore[misc]
+    """RRSetMonitor (RANDR 1.5); python-xlib 0.33 cannot pack its own."""
+
+    _request = rq.Struct(
+        rq.Card8("opcode"), rq.Opcode(43), rq.RequestLength(), rq.Window("window"),
+        rq.Card32("name"), rq.Bool("primary"), rq.Bool("automatic"), rq.LengthOf("outputs", 2),
+        rq.Int16("x"), rq.Int16("y"), rq.Card16("width"), rq.Card16("height"),
+        rq.Card32("width_mm"), rq.Card32("height_mm"), rq.List("outputs", rq.Card32Obj),
+    )  # fmt: skip
+
+
+def _add_monitor(x: Display, name: str, box: Box, outputs: Sequence[int], primary: bool) -> None:
+    SetMonitor(
+        display=x.display, opcode=x.display.get_extension_major("RANDR"),
+        window=x.screen().root.id, name=x.intern_atom(name), primary=primary, automatic=False,
+        x=int(box.left), y=int(box.top), width=int(box.width), height=int(box.height),
+        width_mm=100, height_mm=100, outputs=outputs,
+    )  # fmt: skip
+    x.sync()
+
+
+def add_second_monitor(x: Display) -> None:
+    """Divide a display of 640x480: the primary monitor is the 240x180 at the lower right.
+
+    Taking the only output, it replaces the monitor that covered everything.
+    """
+    outputs = randr.get_screen_resources(x.screen().root).outputs
+    _add_monitor(x, "main", Box(400, 300, 640, 480), outputs, primary=True)
+    _add_monitor(x, "side", Box(0, 0, 400, 300), [], primary=False)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from threading import Timer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -221,3 +223,15 @@ def test_css_pixels_stay_what_they_are_on_a_scaled_page(
         for place in ((0, 0), (319, 239), (17, 23)):
             backend.move(Point(*place))
             assert page.evaluate("where") == list(place)
+
+
+def test_a_browser_lost_in_the_middle_of_typing_is_one_clear_failure() -> None:
+    with ExitStack() as browsers:
+        browser = browsers.enter_context(HeadlessBrowser())
+        with CdpPage(browser.address, Size(64, 48)) as page:
+            executor = Executor(CdpBackend(page))
+            Timer(0.3, browsers.close).start()
+            receipt = executor.perform(Type("Жук " * 20_000))
+            again = executor.perform(Click(Point(5, 5)))
+    assert receipt.outcome is again.outcome is Outcome.FAILED
+    assert "the browser is gone" in receipt.message

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +22,7 @@ from actions.space import Click, Drag, Hotkey, Navigate, Scroll, Swipe, Type
 from actions.space import Direction as Way
 from agent.environments.browser import find_program
 from tests.actions.page_stage import journalling_server
-from tests.actions.wayland_stage import open_sway
+from tests.actions.wayland_stage import open_sway, open_wayland_stage
 from vision.capture import CaptureError
 from vision.geometry import Point
 from vision.wayland import Compositor, WaylandError
@@ -178,3 +179,27 @@ def test_a_lost_compositor_is_an_error_and_closing_still_works() -> None:
         closable.close()
     with pytest.raises(BackendError, match="cannot send"):
         backend.move(Point(1, 1))
+
+
+def test_a_compositor_lost_in_the_middle_of_typing_is_one_clear_failure() -> None:
+    with ExitStack() as sways:
+        env = sways.enter_context(open_sway())
+        with Compositor(env["WAYLAND_DISPLAY"]) as compositor:
+            executor = Executor(WaylandBackend(compositor))
+            Timer(0.3, sways.close).start()
+            receipt = executor.perform(Type("Жук " * 20_000))
+            again = executor.perform(Click(Point(5, 5)))
+    assert receipt.outcome is again.outcome is Outcome.FAILED
+    assert "the compositor is gone" in receipt.message
+
+
+def test_a_window_that_closed_since_it_was_seen_is_not_clicked_through(tmp_path: Path) -> None:
+    with open_wayland_stage(tmp_path) as stage, Compositor(stage.display) as compositor:
+        screen = WaylandScreen(compositor)
+        with WaylandBackend(compositor) as backend:
+            seen = screen.grab()
+            stage.app.terminate()
+            stage.app.wait()
+            receipt = Executor(backend, screen).perform(Click(Point(60, 60)), seen)
+    assert receipt.outcome is Outcome.REFUSED
+    assert "looks different" in receipt.message

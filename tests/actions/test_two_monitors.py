@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 from Xlib.display import Display
-from Xlib.ext import randr
-from Xlib.protocol import rq
 
 from actions.backends.x11 import X11Backend
 from actions.executor import Executor
 from actions.receipt import Outcome
 from actions.space import Click, Move
 from agent.environments.display import VirtualDisplay
+from tests.actions.conftest import add_second_monitor
 from vision.capture import Screen
 from vision.geometry import Box, CoordinateMap, Point, Size
-
-
-class SetMonitor(rq.Request):  # type: ignore[misc]
-    """RRSetMonitor (RANDR 1.5); python-xlib 0.33 cannot pack its own."""
-
-    _request = rq.Struct(
-        rq.Card8("opcode"), rq.Opcode(43), rq.RequestLength(), rq.Window("window"),
-        rq.Card32("name"), rq.Bool("primary"), rq.Bool("automatic"), rq.LengthOf("outputs", 2),
-        rq.Int16("x"), rq.Int16("y"), rq.Card16("width"), rq.Card16("height"),
-        rq.Card32("width_mm"), rq.Card32("height_mm"), rq.List("outputs", rq.Card32Obj),
-    )  # fmt: skip
-
-
-def _add_monitor(x: Display, name: str, box: Box, outputs: Sequence[int], primary: bool) -> None:
-    SetMonitor(
-        display=x.display, opcode=x.display.get_extension_major("RANDR"),
-        window=x.screen().root.id, name=x.intern_atom(name), primary=primary, automatic=False,
-        x=int(box.left), y=int(box.top), width=int(box.width), height=int(box.height),
-        width_mm=100, height_mm=100, outputs=outputs,
-    )  # fmt: skip
-    x.sync()
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +22,7 @@ def desktop() -> Iterator[VirtualDisplay]:
     """On 640x480: 400x300 at the upper left, the primary 240x180 at the lower right, two gaps."""
     with VirtualDisplay(Size(640, 480), window_manager=False) as virtual:
         x = Display(virtual.name)
-        # Taking the only output, the new monitor replaces the one that covered everything.
-        outputs = randr.get_screen_resources(x.screen().root).outputs
-        _add_monitor(x, "main", Box(400, 300, 640, 480), outputs, primary=True)
-        _add_monitor(x, "side", Box(0, 0, 400, 300), [], primary=False)
+        add_second_monitor(x)
         root = x.screen().root
         for color, left, top in (0x0000FF, 399, 299), (0x00FF00, 400, 300):
             root.fill_rectangle(root.create_gc(foreground=color), left, top, 1, 1)
