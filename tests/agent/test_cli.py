@@ -28,6 +28,7 @@ from agent.episodes.reader import Episode
 from agent.episodes.writer import EpisodeWriter
 from agent.policies.base import Observation
 from agent.policies.scripted import ScriptedPolicy
+from tests.actions.wayland_stage import open_sway
 from vision.cdp import CdpPage
 from vision.frame import Frame
 from vision.geometry import Box
@@ -294,6 +295,18 @@ def test_a_run_on_a_display_that_is_there(
     shown = subprocess.run(
         command, env=display.env, cwd=tmp_path, capture_output=True, text=True, check=False
     )
+    assert shown.returncode == 0, shown.stderr
+    (folder,) = (tmp_path / "runs").iterdir()
+    recorded = Episode.open(folder)
+    assert recorded.head.display["box"] == [0, 0, 640, 480] and len(recorded.steps) == 1
+
+
+def test_a_run_on_a_wayland_desktop_that_is_there(served: Served, tmp_path: Path) -> None:
+    command = [*EYEHAND, "run", "look", "--display", "real", "--endpoint", served.url]
+    with open_sway() as env:
+        shown = subprocess.run(
+            command, env=os.environ | env, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
     assert shown.returncode == 0, shown.stderr
     (folder,) = (tmp_path / "runs").iterdir()
     recorded = Episode.open(folder)
