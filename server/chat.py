@@ -14,7 +14,7 @@ from server.conversation import ChatRequest, read
 from server.errors import ApiError
 from server.queue import outcome
 from server.service import Service
-from server.stream import Stream
+from server.stream import STREAMED, Stream
 
 
 def router(service: Service) -> APIRouter:
@@ -34,7 +34,7 @@ def router(service: Service) -> APIRouter:
             raise ApiError(404, f"no such model; this server has {model.id!r}", "model")
         return model
 
-    @routes.post("/v1/chat/completions", response_model=Completion)
+    @routes.post("/v1/chat/completions", response_model=Completion, responses=STREAMED)
     async def complete(body: ChatRequest, request: Request) -> Completion | Response:
         """Answer a chat; every `model` name means the one that is served."""
         service.queue.refuse_if_full()

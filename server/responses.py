@@ -38,7 +38,7 @@ from server.response_objects import (
 )
 from server.response_request import ResponseRequest, read
 from server.service import Service
-from server.stream import Stream
+from server.stream import STREAMED, Stream
 from vision.frame import Frame
 
 Job = Callable[[Ticket[Answer]], Answer]
@@ -50,7 +50,7 @@ def router(service: Service) -> APIRouter:
     remembered = Remembered(service.settings.images.cached)
     dialect = service.backend.policy.describe().get("dialect", "uitars")
 
-    @routes.post("/v1/responses", response_model=Response)
+    @routes.post("/v1/responses", response_model=Response, responses=STREAMED)
     async def respond(body: ResponseRequest, request: Request) -> Response | HttpResponse:
         """Answer; every `model` name means the one that is served."""
         service.queue.refuse_if_full()

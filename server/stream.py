@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
@@ -16,6 +16,9 @@ from server.errors import ApiError
 from server.queue import Ticket, while_connected
 
 R = TypeVar("R")
+
+STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
+"""For the document of an endpoint whose answer may be streamed."""
 
 
 class Script(ABC, Generic[R]):
