@@ -34,7 +34,7 @@ from vision.frame import Frame
 from vision.geometry import Box, CoordinateMap, Point, Size
 
 SPACE = CoordinateMap(Box(0, 0, 96, 64), Size(96, 64))
-LONGEST_SECONDS = 0.15
+LONGEST_SECONDS = 0.4
 
 
 def frame(number: int) -> Frame:

@@ -154,6 +154,27 @@ def diff(
 
 
 @episodes.command()
+def export(
+    form: Annotated[
+        str,
+        typer.Argument(
+            metavar="FORMAT", help="uitars, llamafactory, agentnet, osworld, parquet or lerobot."
+        ),
+    ],
+    out: Out,
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Episodes.")],
+) -> None:
+    """Write episodes for other people's trainers and scorers."""
+    from agent.exports import EXPORTS
+    from agent.exports import export as export_episodes
+
+    if form not in EXPORTS:
+        raise typer.BadParameter(f"expected one of {', '.join(EXPORTS)}, actually: {form!r}")
+    left_out = export_episodes(folders, form, out)
+    typer.echo(f"{form}  {out}" + (f" ({left_out} steps left out)" if left_out else ""))
+
+
+@episodes.command()
 def report(
     folder: Folder,
     out: Annotated[
