@@ -81,7 +81,7 @@ def pytest_runtest_makereport(
 
         message = str(call.excinfo.value) if call.excinfo else ""
         file = write_failure(_results(item) / "failure.html", item.nodeid, message, pictures)
-        report.user_properties.append((PROPERTY, str(file)))
+        item.user_properties.append((PROPERTY, str(file)))  # JUnit reads them after teardown
         report.sections.append(("eyehand", f"report  {file}"))
     return report
 
