@@ -196,7 +196,7 @@ def _busy_after(stage: Stage, tries: int) -> tuple[str, ...]:
             lambda o: o is Outcome.CONFIRMED and stage.finished(), steps(stage.random), ""
         )
         total.add(bool(one.right), one.seconds[0])
-    for _ in range(tries // 10):
+    for _ in range(max(1, tries // 10)):
         for score, (changed, over), sleep in zip(
             fixed, stage.sleeps(steps(stage.random), ""), SLEEPS, strict=True
         ):

@@ -5,7 +5,7 @@
     python -m benchmarks.hands speed [--tries 300]
     python -m benchmarks.hands stops [--tries 1000]
 
-`typing` wants pynput (`pip install pynput`) and xdotool.
+`typing` wants pynput (`pip install pynput`) and xdotool; `speed` wants scrot, PyAutoGUI's camera.
 """
 
 from __future__ import annotations
