@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -205,27 +205,25 @@ def best_experts(nets: Nets, run: Run, choices: tuple[str, ...] = EXPERTS) -> st
     return best
 
 
-def timings(nets: Nets, quick: bool) -> list[Row]:
-    """All cases that take milliseconds."""
-    rows = []
+def timings(nets: Nets, quick: bool) -> Iterator[Row]:
+    """All cases that take milliseconds, one after the other."""
     for context, target in ((1024, 8.0), (4096, 20.0), (16384, None))[: 2 if quick else 3]:
         ours, theirs = decode_runs(nets, context)
         experts = best_experts(nets, theirs)
         made = side_by_side(ours, theirs, 5 if quick else 15)
-        rows.append(_row(f"decode a token, context {context}", made, experts, target))
+        yield _row(f"decode a token, context {context}", made, experts, target)
     for count, image, target in ((1024, False, None), (4096, False, None), (4096, True, 1.5)):
         ours, theirs = prefill_runs(nets, count, image)
         if count == 1024:  # batched_mm copies the weights of every token's experts
             prefill_experts = best_experts(nets, theirs, ("eager", "grouped_mm"))
         made = side_by_side(ours, theirs, 1 if quick or count > 1024 else 3)
         name = f"prefill {count} tokens" + (", a 1080p frame among them" if image else "")
-        rows.append(_row(name, made, prefill_experts, target))
+        yield _row(name, made, prefill_experts, target)
     for contender in ("transformers", "open_moonvit"):
         made = side_by_side(*encoder_runs(nets, contender), 1 if quick else 3)
         layers = nets.ours.config.vision.num_hidden_layers
         name = f"encoder, 1080p frame, {layers} layers"
-        rows.append(Row(name, made[0], made[1], contender, made[2], 1.5))
-    return rows
+        yield Row(name, made[0], made[1], contender, made[2], 1.5)
 
 
 def _row(name: str, made: tuple[float, float, float], experts: str, target: float | None) -> Row:

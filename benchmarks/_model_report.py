@@ -94,7 +94,7 @@ def memory(peaks: dict[str, dict[str, float]], held: tuple[float, float], machin
 
 def episode(steps: list[EpisodeSteps], machine: str) -> str:
     """Step 2, an early and a late stretch."""
-    heads = ("steps", "prompt tokens", "computed", "prefill ms", "without reuse ms")
+    heads = ("steps", "prompt tokens", "computed", "decision ms", "without reuse ms")
     lines = [
         _table(str(s.first) if s.first == s.last else f"{s.first}-{s.last}", f"{s.prompt:.0f}",
                f"{s.computed:.0f}", f"{s.reuse_ms:.0f}", f"{s.fresh_ms:.0f}")
@@ -106,7 +106,7 @@ def episode(steps: list[EpisodeSteps], machine: str) -> str:
         "The `kimi` profile with its real prompts and memory (three pictures, two of them given up "
         "at every second step), a new 640x480 screen a step, on a small fp32 network (512 wide, "
         "3 layers, a token a byte). Means over the steps named; \"without reuse\" computes the "
-        "whole prompt, as `generate` of transformers does. Wall time; " + machine + ".", "",
+        "whole prompt, as `generate` of transformers does; " + machine + ".", "",
         _table(*heads), _rule(len(heads)), *lines, "",
         *(
             f"Steps {late.first}-{late.last} against {name}: tokens "
@@ -123,7 +123,7 @@ def together(made: Together, layers: int, machine: str) -> str:
     return "\n".join([
         f"## {COUNT} requests", "",
         f"{PROMPT} tokens of prompt and {ANSWER} of answer each, prompts that share nothing. "
-        f"Wall time, prefill included; {layers} layers, {machine}.", "",
+        f"Prefill included; {layers} layers, {machine}.", "",
         _table("", "tokens/s"), _rule(2), _table("one after the other", f"{one:.1f}"),
         _table("all at once", f"{many:.1f}"), "",
         f"{many / one:.1f}x (target: 3). A pass for {COUNT} reads {made.read:.1f} times "
@@ -136,7 +136,7 @@ def embedded(latency: dict[str, float], machine: str) -> str:
     """Screen size -> milliseconds to an action."""
     lines = [_table(size, f"{ms:.0f}") for size, ms in latency.items()]
     return "\n".join([
-        "## Embedded model", "", "A new screen to its parsed action, fp32, p50 of wall time "
+        "## Embedded model", "", "A new screen to its parsed action, fp32, p50 "
         f"(target at 640x480: 250 ms); {machine}.", "",
         _table("screen", "ms"), _rule(2), *lines, "",
     ])  # fmt: skip

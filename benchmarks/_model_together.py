@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import statistics
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from _model_cases import words
+from _model_cases import clock, words
 
 from agent.model.engine import Engine
 from agent.model.kimi_vl import KimiVL
@@ -45,10 +44,10 @@ def together(model: KimiVL, repeats: int) -> Together:
 
 
 def _rate(engine: Engine, prompts: list[list[int]], parallel: int) -> float:
-    began = time.perf_counter()
+    began = clock()
     with ThreadPoolExecutor(parallel) as pool:
         made = list(pool.map(lambda ids: engine.generate(ids, (), ANSWER), prompts))
-    return sum(len(one.ids) for one in made) / (time.perf_counter() - began)
+    return sum(len(one.ids) for one in made) / (clock() - began)
 
 
 def _read(model: KimiVL) -> float:

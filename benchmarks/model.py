@@ -28,6 +28,7 @@ from rich.console import Console
 
 from agent.model.config import TextConfig
 
+say = Console(stderr=True).print
 DOCS = Path(__file__).parent.parent / "docs" / "benchmarks"
 
 
@@ -46,7 +47,7 @@ def main() -> None:
             if {"times", "peaks", "together"} & set(parts):
                 write_weights(Path(folder), options.layers)
             for part in parts:
-                Console(stderr=True).print(f"measuring {part}")
+                say(f"measuring {part}")
                 section = _MEASURES[part](options, Path(folder))
                 report.write({part: section}, options.out)
     Console().print(f"written to {options.out}")
@@ -54,7 +55,10 @@ def main() -> None:
 
 def _times(options: argparse.Namespace, folder: Path) -> str:
     nets = Nets.load(folder)
-    rows = timings(nets, options.quick)
+    rows = []
+    for row in timings(nets, options.quick):
+        say(f"{row.name}: {row.ours_ms:.1f} ms, {row.against} {row.theirs_ms:.1f} ms")
+        rows.append(row)
     report.picture(rows, options.layers, options.out)
     machine = _machine(options.threads)
     return report.times(rows, _decode_megabytes(nets), bandwidth(), options.layers, machine)

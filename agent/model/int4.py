@@ -1,7 +1,7 @@
 """Weights of 4 bits in groups, for the MLPs of a network that is too large in bf16.
 
 In a group of neighbouring inputs of one output, w = (code - 8) * scale + zero, code in 0..15. On a
-CPU the product is PyTorch's own int4 kernel; docs/benchmarks/model.md compares it with others.
+CPU the product is PyTorch's own int4 kernel; benchmarks/int4_kernels.py compares it with others.
 """
 
 from __future__ import annotations

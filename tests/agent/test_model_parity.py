@@ -419,11 +419,21 @@ def test_bf16_stays_close_and_routes_in_fp32(tmp_path: Path) -> None:
     assert actual.dtype == torch.bfloat16
     expected = ours(ids, patches, GRIDS)
     similarity = torch.nn.functional.cosine_similarity(actual.float(), expected, dim=-1)
-    assert similarity.median() > 0.98
-    # Not the largest error: rounding may send single tokens to another expert.
+    # Not every token: rounding of what enters the router sends a few to another expert.
+    assert similarity.median() > 0.99
+    assert (similarity > 0.98).float().mean() > 0.85
     one_by_one = in_chunks(half, words(12), [1] * 12, torch.bfloat16)
     similarity = torch.nn.functional.cosine_similarity(one_by_one, half(words(12)), dim=-1)
-    assert similarity.median() > 0.98
+    assert similarity.median() > 0.99
+    assert (similarity > 0.98).float().mean() > 0.85
+    router = half.language_model.model.layers[1].mlp.gate
+    x = torch.randn(50, TEXT.hidden_size, generator=torch.Generator().manual_seed(4)).bfloat16()
+    scores = (x.float() @ router.weight.float().T).sigmoid()
+    biased = scores + router.e_score_correction_bias
+    chosen, weights = router(x)
+    assert weights.dtype == torch.float32
+    expected_choice = biased.topk(TEXT.num_experts_per_tok).indices
+    assert torch.equal(chosen.sort(-1).values, expected_choice.sort(-1).values)
 
 
 @torch.no_grad()
