@@ -28,7 +28,8 @@ def write(sections: dict[str, str], folder: Path) -> None:
     known = json.loads(kept.read_text()) if kept.exists() else {}
     known |= sections
     kept.write_text(json.dumps(known, indent=1) + "\n")
-    page = [_HEAD, *(known[part] for part in PARTS if part in known), LIMITS.read_text()]
+    shown = ["![Ratios](model.png)\n"] if (folder / "model.png").exists() else []
+    page = [_HEAD, *shown, *(known[part] for part in PARTS if part in known), LIMITS.read_text()]
     (folder / "model.md").write_text("\n".join(page))
 
 
@@ -39,8 +40,6 @@ published, a vocabulary of 1024, the same random weights for all; both sides run
 process. On one thread the clock is processor time, else wall time; times are medians. "Error" is
 the relative L2 error between the two outputs of the same runs (bf16 rounds to 0.004). "Theirs"
 names transformers' fastest experts implementation for the case. `--part` measures one section.
-
-![Ratios](model.png)
 """
 
 
