@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -79,6 +80,12 @@ class WebSockets(WebSocketsSansIOProtocol):
         """Serve the client; then it has a moment to read the rest."""
         await super().run_asgi()
         self._part()
+
+    async def send(self, message: Any) -> None:
+        """Send; after a refusal there is no handshake that uvicorn would have to miss."""
+        await super().send(message)
+        if self.close_sent:
+            self.handshake_complete = True
 
     def shutdown(self) -> None:
         """The server ends."""

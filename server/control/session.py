@@ -51,13 +51,15 @@ class Asked(BaseModel):
 class SessionView(BaseModel):
     """A session as clients see it; `box` is its screen in signed pixels: left, top, right, bottom.
 
-    `instruction`, `step`, `max_steps` and `supervised` are those of the last task.
+    `working` says whether a task is under way; `instruction`, `step`, `max_steps` and `supervised`
+    are those of the last one.
     """
 
     id: str
     display: str
     box: list[float]
     state: State
+    working: bool
     controlled: bool
     reason: str
     instruction: str
@@ -119,6 +121,7 @@ class Session:
             display=self.desk.kind,
             box=list(self.desk.screen.box),
             state=self.state,
+            working=now is not None,
             controlled=self.lease.held,
             reason=self._reason,
             instruction=run.task.instruction if run else "",
