@@ -133,7 +133,11 @@ class Session:
 
     def tell(self) -> None:
         """Tell watchers the state."""
-        self.hub.publish("state", keep=False, session=self.view().model_dump(mode="json"))
+        self.hub.publish("state", keep=False, session=self.told())
+
+    def told(self) -> dict[str, Any]:
+        """What clients see, as JSON."""
+        return self.view().model_dump(mode="json")
 
     def start(self, task: Task, supervised: bool) -> None:
         """Begin a task.

@@ -56,7 +56,7 @@ class Viewer:
         self._session.hub.join(self._put)
         self._session.camera.add(self._poke)
         try:
-            self.tell({"type": "state", "session": self._session.view().model_dump(mode="json")})
+            self._put({"type": "state", "time": time.time(), "session": self._session.told()})
             while await self._woken():
                 if not await self._send_events():
                     return

@@ -21,6 +21,7 @@ export class Screen {
   /** A picture came: all of its tiles at once, so that nothing tears. */
   show(head, tiles) {
     const [width, height] = head.size;
+    this.box = head.box;
     if (this.canvas.width !== width || this.canvas.height !== height) {
       this.canvas.width = width;
       this.canvas.height = height;
@@ -30,7 +31,6 @@ export class Screen {
       this.pen.drawImage(image, left, top);
       image.close();
     }
-    this.box = head.box;
     this.number = head.number;
     this.point(head.pointer);
     if (tiles.length) this.count();

@@ -1,0 +1,362 @@
+"""Measure the live view and the stop button: `.venv/bin/python benchmarks/door.py`.
+
+A real server, a real display of 1920x1080, and the console in real Chromium on the same machine.
+
+- frames: something draws over the whole screen, or over one window of it, all the time; the console
+  counts the pictures that it has drawn on its canvas.
+- glass to glass: a patch changes colour on the display; the time until the console's canvas has the
+  new colour, found by asking the canvas in a tight loop of the page. Both sides read one clock.
+- stop: the agent drags without end; the page's stop button is clicked, and X's RECORD extension
+  tells when the last event reached the display.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import numpy as np
+from playwright.sync_api import Page, sync_playwright
+from rich.console import Console
+from rich.table import Table
+from Xlib import X
+from Xlib.display import Display
+from Xlib.ext import record
+from Xlib.protocol import rq
+
+from actions.backends.x11 import X11Backend
+from agent.environments.browser import PROGRAMS
+from agent.environments.display import VirtualDisplay
+from agent.policies.scripted import ScriptedPolicy
+from server.app import bind, prepare
+from server.backend import Backend, PolicyChat
+from server.control.desk import Desk, Wish
+from server.settings import ControlSettings, Settings
+from server.tokens import Tokens
+from vision.capture import Screen
+from vision.damage import motion
+from vision.geometry import Size
+
+TOKEN = Tokens("b" * 43)
+SIZE = Size(1920, 1080)
+SECONDS = 8.0
+FLASHES = 40
+STOPS = 20
+DRAGS = [
+    f"Action: drag(start_box='({100 + n % 50},100)', end_box='({900 - n % 50},900)')"
+    for n in range(100_000)
+]
+
+# Counts pictures as they are drawn, and can wait for a colour in the top left corner.
+PROBE = """() => {
+  const canvas = document.querySelector("#canvas"), pen = canvas.getContext("2d");
+  window.drawn = 0;
+  const draw = pen.drawImage.bind(pen);
+  let counted = false;
+  pen.drawImage = (...all) => {
+    draw(...all);
+    if (!counted) { counted = true; window.drawn += 1; queueMicrotask(() => { counted = false; }); }
+  };
+  window.colour = () => pen.getImageData(20, 20, 1, 1).data[0];
+  window.sawAt = (bright) => new Promise((done) => {
+    const look = () => ((window.colour() > 127) === bright
+      ? done(performance.timeOrigin + performance.now()) : setTimeout(look, 1));
+    look();
+  });
+  window.stopAt = () => {
+    const at = performance.timeOrigin + performance.now();
+    document.querySelector("#stop").click();
+    return at;
+  };
+}"""
+
+
+@dataclass
+class Bench:
+    """The server, the page, the display."""
+
+    page: Page
+    http: httpx.Client
+    session: str
+    display: str
+    lease: str = ""
+
+    def post(self, what: str, **body: object) -> None:
+        """Send a command; a lease in the answer is kept."""
+        path = f"/v1/sessions/{self.session}/{what}"
+        answer = self.http.post(path, json=body, headers={"X-Eyehand-Lease": self.lease})
+        answer.raise_for_status()
+        self.lease = answer.json().get("lease", self.lease)
+
+    def becomes(self, state: str) -> None:
+        """Wait for a state."""
+        while self.http.get(f"/v1/sessions/{self.session}").json()["state"] != state:
+            time.sleep(0.01)
+
+
+@contextmanager
+def bench() -> Iterator[Bench]:
+    """Everything started, and taken down again."""
+    with (
+        VirtualDisplay(SIZE) as virtual,
+        tempfile.TemporaryDirectory() as folder,
+        sync_playwright() as driver,
+    ):
+
+        def desk(wish: Wish) -> Desk:
+            screen, moves = Screen(virtual.name), motion(virtual.name)
+            backend = X11Backend(virtual.name)
+
+            def close() -> None:
+                backend.close()
+                moves.close()
+                screen.close()
+
+            return Desk("virtual", screen, moves, backend, False, close)
+
+        settings = Settings(port=0, control=ControlSettings(Path(folder), lease=600))
+        policy = ScriptedPolicy(DRAGS)
+        listener = bind(settings)
+        server = prepare(Backend("b", policy, PolicyChat(policy, 4096)), settings, TOKEN, desk)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        chromium = driver.chromium.launch(
+            executable_path=next(f"/usr/bin/{name}" for name in PROGRAMS),
+            args=["--disable-gpu"],
+            chromium_sandbox=os.geteuid() != 0,
+        )
+        http = httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {TOKEN.secret}"}, timeout=60
+        )
+        try:
+            session = http.post("/v1/sessions", json={}).json()["id"]
+            page = chromium.new_page(viewport={"width": 1360, "height": 860})
+            page.set_default_timeout(60_000)
+            page.goto(f"{url}/console/#token={TOKEN.secret}")
+            page.locator("#live:not([hidden])").wait_for()
+            while page.evaluate("document.querySelector('#canvas').width") != SIZE.width:
+                time.sleep(0.1)
+            page.evaluate(PROBE)
+            yield Bench(page, http, session, virtual.name)
+        finally:
+            chromium.close()
+            http.close()
+            server.should_exit = True
+            thread.join()
+            listener.close()
+
+
+@dataclass
+class Painter:
+    """Draws pictures on the display, as fast as it is asked to."""
+
+    display: str
+    width: int
+    height: int
+    x: Display = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.x = Display(self.display)
+        root = self.x.screen()
+        self.window = root.root.create_window(
+            0, 0, self.width, self.height, 0, root.root_depth, override_redirect=True
+        )
+        self.window.map()
+        self.gc = self.window.create_gc()
+        self.noise = self._pixmaps(root.root_depth)
+        self.x.sync()
+
+    def _pixmaps(self, depth: int) -> list[object]:
+        """Two blurred colour pictures: what a photograph or a film costs to encode."""
+        made = []
+        for seed in (0, 1):
+            small = np.random.default_rng(seed).integers(
+                0, 256, (self.height // 8, self.width // 8, 4)
+            )
+            large = np.kron(small, np.ones((8, 8, 1))).astype(np.uint8)
+            pixmap = self.window.create_pixmap(self.width, self.height, depth)
+            for top in range(0, large.shape[0], 8):  # a request has a largest size
+                rows = large[top : top + 8]
+                pixmap.put_image(
+                    self.gc,
+                    0,
+                    top,
+                    rows.shape[1],
+                    rows.shape[0],
+                    X.ZPixmap,
+                    depth,
+                    0,
+                    rows.tobytes(),
+                )
+            made.append(pixmap)
+        return made
+
+    def paint(self, number: int) -> None:
+        """Show one of the two pictures."""
+        source = self.noise[number % 2]
+        self.window.copy_area(self.gc, source, 0, 0, self.width, self.height, 0, 0)
+        self.x.sync()
+
+    def fill(self, bright: bool) -> None:
+        """One colour everywhere."""
+        self.gc.change(foreground=0xFFFFFF if bright else 0)
+        self.window.fill_rectangle(self.gc, 0, 0, self.width, self.height)
+        self.x.sync()
+
+    def close(self) -> None:
+        """Take the window away."""
+        self.window.destroy()
+        self.x.sync()
+        self.x.close()
+
+
+def frames(bench: Bench, width: int, height: int) -> float:
+    """Pictures per second that the console draws while an area changes 30 times a second."""
+    painter, over = Painter(bench.display, width, height), threading.Event()
+
+    def work() -> None:
+        number = 0
+        while not over.wait(1 / 30):
+            number += 1
+            painter.paint(number)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        time.sleep(2)
+        first, begun = bench.page.evaluate("window.drawn"), time.perf_counter()
+        time.sleep(SECONDS)
+        last = bench.page.evaluate("window.drawn")
+        return float(last - first) / (time.perf_counter() - begun)
+    finally:
+        over.set()
+        thread.join()
+        painter.close()
+
+
+def glass(bench: Bench) -> list[float]:
+    """Milliseconds from a change on the display to the same change on the canvas."""
+    painter, times = Painter(bench.display, 200, 200), []
+    painter.fill(False)
+    bench.page.evaluate("window.sawAt(false)")
+    for number in range(FLASHES):
+        bright = number % 2 == 0
+        waiting = f"window.seen = window.sawAt({str(bright).lower()}); 0"
+        bench.page.evaluate(waiting)
+        time.sleep(0.05 + 0.013 * (number % 7))
+        begun = time.time()
+        painter.fill(bright)
+        times.append(bench.page.evaluate("window.seen") - begun * 1000)
+    painter.close()
+    return times
+
+
+class Events:
+    """When events reach the display (X RECORD)."""
+
+    def __init__(self, display: str) -> None:
+        self.last = 0.0
+        self.held = 0
+        self._control, self._data = Display(display), Display(display)
+        names = ("core_requests", "core_replies", "delivered_events", "errors")
+        spans = dict.fromkeys(names, (0, 0))
+        extension = dict.fromkeys(("ext_requests", "ext_replies"), (0, 0, 0, 0))
+        wanted = {**spans, **extension, "device_events": (X.KeyPress, X.MotionNotify)}
+        self._context = self._control.record_create_context(
+            0, [record.AllClients], [{**wanted, "client_started": False, "client_died": False}]
+        )
+        self._control.sync()  # the other connection must find it
+        self._thread = threading.Thread(
+            target=self._data.record_enable_context, args=(self._context, self._take)
+        )
+        self._thread.start()
+
+    def _take(self, reply: object) -> None:
+        now, data = time.time(), getattr(reply, "data", b"")
+        if getattr(reply, "category", None) != record.FromServer:
+            return
+        while len(data) >= 32:
+            event, data = rq.EventField(None).parse_binary_value(
+                data, self._data.display, None, None
+            )
+            self.last = now
+            self.held += {X.ButtonPress: 1, X.ButtonRelease: -1}.get(event.type, 0)
+
+    def close(self) -> None:
+        """Record no more."""
+        self._control.record_disable_context(self._context)
+        self._control.flush()
+        self._thread.join()
+        self._control.close()
+        self._data.close()
+
+
+def stops(bench: Bench) -> tuple[list[float], int]:
+    """Milliseconds from the click on Stop to the last event, and buttons held at the end."""
+    events, times = Events(bench.display), []
+    bench.post("lease")
+    try:
+        for number in range(STOPS):
+            bench.post("run", instruction="drag for ever", max_steps=1000)
+            while not events.held:
+                time.sleep(0.001)
+            time.sleep(0.007 * (number % 9))
+            bench.page.locator("#stop:not([disabled])").wait_for()
+            while not events.held:
+                time.sleep(0.001)
+            clicked = bench.page.evaluate("window.stopAt()")
+            bench.becomes("idle")
+            time.sleep(0.1)
+            times.append(events.last * 1000 - clicked)
+        return times, events.held
+    finally:
+        events.close()
+
+
+def idle(bench: Bench) -> float:
+    """Share of a core that this process spends while a console watches a still screen."""
+    time.sleep(1)
+    begun, spent = time.perf_counter(), time.process_time()
+    time.sleep(5)
+    return (time.process_time() - spent) / (time.perf_counter() - begun)
+
+
+def row(values: list[float]) -> str:
+    """Median, 95th percentile and largest."""
+    ordered = sorted(values)
+    late = ordered[int(0.95 * (len(ordered) - 1))]
+    middle, last = statistics.median(ordered), ordered[-1]
+    return f"p50 {middle:.0f} ms, p95 {late:.0f} ms, max {last:.0f} ms"
+
+
+def main() -> None:
+    """Measure and print."""
+    load = os.getloadavg()[0]
+    table = Table("1920x1080, console in Chromium", "measured", "target")
+    with bench() as running:
+        table.add_row(
+            "whole screen changes, 30/s", f"{frames(running, 1920, 1080):.1f} frames/s", ">= 10"
+        )
+        table.add_row(
+            "640x480 of it changes, 30/s", f"{frames(running, 640, 480):.1f} frames/s", ">= 10"
+        )
+        table.add_row("glass to glass", row(glass(running)), "<= 150 ms")
+        table.add_row("CPU while nothing changes", f"{idle(running):.1%} of a core", "")
+        times, held = stops(running)
+        table.add_row("Stop to last event", row(times), "<= 100 ms")
+        table.add_row("buttons held after all stops", str(held), "0")
+    Console(width=100).print(table)
+    Console(width=100).print(f"load before: {load:.1f} on {os.cpu_count()} cores")
+
+
+if __name__ == "__main__":
+    main()
