@@ -47,8 +47,8 @@ from vision.geometry import Size
 
 TOKEN = Tokens("b" * 43)
 SIZE = Size(1920, 1080)
-SECONDS = 8.0
-FLASHES = 40
+SECONDS = 5.0
+FLASHES = 30
 STOPS = 20
 DRAGS = [
     f"Action: drag(start_box='({100 + n % 50},100)', end_box='({900 - n % 50},900)')"

@@ -37,6 +37,10 @@ class Gate:
         """Whether the agent may work."""
         return self._open
 
+    def at_work(self) -> bool:
+        """Whether a person holds the agent back: what the executor asks (`Human`)."""
+        return not self._open
+
     def open(self, steps: int | None = None) -> None:
         """Let through, for so many steps; None is without end."""
         with self._state:

@@ -83,7 +83,7 @@ class Run:
         self._stopped = threading.Event()
         policy = SessionPolicy(model.policy, model.queue, hub, self._stopped)
         backend = GatedBackend(desk.backend, self.gate)
-        executor = Executor(backend, desk.screen, fail_safe=desk.attended)
+        executor = Executor(backend, desk.screen, fail_safe=desk.attended, human=self.gate)
         self._agent = Agent(
             policy,
             executor,

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -129,8 +136,20 @@ def test_a_pause_in_the_middle_of_a_drag_releases_and_holds(
     client.becomes("idle")
     (episode,) = recorded(tmp_path)
     assert episode.steps[0].receipts[0].outcome == "failed"
-    assert "paused" in episode.steps[0].receipts[0].message
     assert episode.outcome is not None and episode.outcome.end == "finished"
+
+
+def test_a_pause_does_not_wait_for_a_long_press(open_door: Open, tmp_path: Path) -> None:
+    desks, client = opened(
+        open_door, tmp_path, ["Action: long_press(start_box='(5,5)', time='50')"]
+    )
+    client.take()
+    with client.watch() as watcher:
+        client.do("run", instruction="hold it")
+        wait_for(lambda: desks.backends[0].held_buttons == (Button.LEFT,))
+        client.do("pause")
+        assert desks.backends[0].held_buttons == ()
+        assert watcher.event("stepped")["receipts"][0]["outcome"] == "failed"
 
 
 def test_taken_over_a_person_moves_and_the_agent_waits(open_door: Open, tmp_path: Path) -> None:
@@ -430,6 +449,44 @@ def test_a_senseless_wish_is_refused(door: Door, wish: dict[str, Any]) -> None:
     answer = door.http.post("/v1/sessions", json=wish)
     assert answer.status_code == 400
     assert answer.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_sigterm_under_load_ends_sessions_and_closes_their_episodes(tmp_path: Path) -> None:
+    script = Path(__file__).with_name("control_server.py")
+    environ = {**os.environ, "EYEHAND_TOKEN": TOKEN.secret, "XDG_RUNTIME_DIR": str(tmp_path)}
+    server = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path / "runs")],
+        env=environ,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stderr is not None
+    try:
+        url = re.findall(r"listens on (\S+)\n", server.stderr.readline())[0]
+        header = {"Authorization": f"Bearer {TOKEN.secret}"}
+        with httpx.Client(base_url=url, headers=header, timeout=30) as http:
+            name = http.post("/v1/sessions", json={"width": 320, "height": 240}).json()["id"]
+            path = f"/v1/sessions/{name}"
+            lease = http.post(f"{path}/lease", json={}).json()["lease"]
+            begun = http.post(
+                f"{path}/run", json={"instruction": "drag"}, headers={"X-Eyehand-Lease": lease}
+            )
+            assert begun.status_code == 202
+            offers: Any = ["eyehand", f"eyehand.token.{TOKEN.secret}"]
+            live = url.replace("http", "ws") + f"{path}/watch"
+            with connect(live, subprotocols=offers, max_queue=1), ThreadPoolExecutor(4) as pool:
+                load = [pool.submit(http.get, path) for _ in range(40)]
+                wait_for(lambda: http.get(path).json()["step"] >= 1)
+                server.send_signal(signal.SIGTERM)
+                assert server.wait(30) == 0
+                assert all(future.exception(timeout=30) or future.result() for future in load)
+        assert "Traceback" not in server.stderr.read()
+    finally:
+        server.kill()
+        server.communicate()
+    (episode,) = recorded(tmp_path / "runs")
+    assert episode.outcome is not None and episode.outcome.end == "stopped"
+    assert verify(episode.path).ok
 
 
 def test_the_servers_end_closes_everything(open_door: Open, tmp_path: Path) -> None:
