@@ -1,4 +1,4 @@
-"""A screen as tiles, each with the number of the picture in which it last changed.
+"""A screen as parts, each with the number of the picture in which it last changed.
 
 A viewer names the last picture that it has and gets what changed since, always in its newest form.
 So nothing queues up for a slow one, and a late one simply starts at 0.
@@ -20,13 +20,17 @@ from vision.geometry import Point
 
 TILE = 256
 """Side of a tile in pixels; small ones cost more per pixel, large ones carry more that is old."""
+_DENSE = 0.5
+"""Changed tiles that fill so much of their bounding box travel as one picture: decoding forty small
+pictures costs a browser many times more than one large one."""
+_MOST_PARTS = 128
 _QUALITY = 85
 _WORD = 8
 
 
 @dataclass(frozen=True)
-class Tile:
-    """One tile: place and size in pixels of the picture, and its JPEG (4:4:4)."""
+class Part:
+    """A rectangle of tiles: place and size in pixels of the picture, and its JPEG (4:4:4)."""
 
     left: int
     top: int
@@ -35,6 +39,15 @@ class Tile:
     number: int
     data: bytes
 
+    def covers(self, other: Part) -> bool:
+        """Whether nothing of the other one can be seen under this one."""
+        return (
+            self.left <= other.left
+            and self.top <= other.top
+            and self.left + self.width >= other.left + other.width
+            and self.top + self.height >= other.top + other.height
+        )
+
 
 class Tiles:
     """The newest picture of one screen. Any thread may call anything; one thread updates."""
@@ -42,7 +55,7 @@ class Tiles:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._frame: Frame | None = None
-        self._tiles: dict[tuple[int, int], Tile] = {}
+        self._parts: list[Part] = []
         self._number = 0
         self._pointer: Point | None = None
 
@@ -61,14 +74,12 @@ class Tiles:
         if not dirty.any() and self._pointer == frame.cursor:
             return False
         number = self._number + 1
-        fresh = {
-            (int(row), int(column)): _tile(frame.pixels, int(row), int(column), number)
-            for row, column in np.argwhere(dirty)
-        }
+        if len(self._parts) > _MOST_PARTS:
+            dirty[:] = True
+        fresh = [_part(frame.pixels, place, number) for place in _places(dirty)]
         with self._lock:
-            if before is not None and before.pixels.shape != frame.pixels.shape:
-                self._tiles.clear()
-            self._tiles.update(fresh)
+            for part in fresh:
+                self._parts = [old for old in self._parts if not part.covers(old)] + [part]
             self._frame, self._pointer, self._number = frame, frame.cursor, number
         return True
 
@@ -84,22 +95,23 @@ class Tiles:
         """What changed after that picture, as one message, and the number that it brings up to.
 
         The message is the length of its head (4 bytes, big-endian), the head in JSON, and the JPEG
-        files of the tiles one after the other. The head names the picture's number, the screen's
-        size and box, the pointer, and left, top, width, height and length of every tile.
+        files of the parts one after the other. The head names the picture's number, the screen's
+        size and box, the pointer, and left, top, width, height and length of every part; a later
+        part lies over an earlier one.
         """
         with self._lock:
             frame, pointer, newest = self._frame, self._pointer, self._number
-            tiles = [tile for tile in self._tiles.values() if tile.number > number]
+            parts = [part for part in self._parts if part.number > number]
         assert frame is not None, "asked only when there is a picture"
         head = {
             "number": newest,
             "size": [frame.width, frame.height],
             "box": list(frame.box),
             "pointer": None if pointer is None else list(pointer),
-            "tiles": [[t.left, t.top, t.width, t.height, len(t.data)] for t in tiles],
+            "tiles": [[t.left, t.top, t.width, t.height, len(t.data)] for t in parts],
         }
         text = json.dumps(head, separators=(",", ":")).encode()
-        return newest, b"".join([len(text).to_bytes(4), text, *(tile.data for tile in tiles)])
+        return newest, b"".join([len(text).to_bytes(4), text, *(part.data for part in parts)])
 
 
 def changed(one: Pixels, other: Pixels) -> npt.NDArray[np.bool_]:
@@ -117,9 +129,20 @@ def changed(one: Pixels, other: Pixels) -> npt.NDArray[np.bool_]:
     return np.logical_or.reduceat(bands, starts, axis=1)
 
 
-def _tile(pixels: Pixels, row: int, column: int, number: int) -> Tile:
-    top, left = row * TILE, column * TILE
-    part = np.ascontiguousarray(pixels[top : top + TILE, left : left + TILE])
+def _places(dirty: npt.NDArray[np.bool_]) -> list[tuple[int, int, int, int]]:
+    """Top, left, bottom, right (in tiles) of the rectangles that shall hold all dirty tiles."""
+    rows, columns = np.nonzero(dirty)
+    if not rows.size:
+        return []
+    top, left, bottom, right = rows.min(), columns.min(), rows.max() + 1, columns.max() + 1
+    if rows.size >= _DENSE * (bottom - top) * (right - left):
+        return [(int(top), int(left), int(bottom), int(right))]
+    return [(int(r), int(c), int(r) + 1, int(c) + 1) for r, c in zip(rows, columns, strict=True)]
+
+
+def _part(pixels: Pixels, place: tuple[int, int, int, int], number: int) -> Part:
+    top, left, bottom, right = (TILE * side for side in place)
+    cut = np.ascontiguousarray(pixels[top:bottom, left:right])
     file = io.BytesIO()
-    Image.fromarray(part).save(file, "JPEG", quality=_QUALITY, subsampling=0)
-    return Tile(left, top, part.shape[1], part.shape[0], number, file.getvalue())
+    Image.fromarray(cut).save(file, "JPEG", quality=_QUALITY, subsampling=0)
+    return Part(left, top, cut.shape[1], cut.shape[0], number, file.getvalue())
