@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from agent.learning.recipe import Recipe
 from agent.learning.samples import ShardError, write_shard
@@ -35,8 +36,13 @@ train(Path(sys.argv[1]), {"narrow": RECIPE, "wide": WIDE}[sys.argv[2]])
 
 
 def train(out: Path, recipe: Recipe = RECIPE) -> Trainer:
-    trainer = Trainer(recipe, out, shape=tiny_config())
-    trainer.run(lambda *_: None, save_every=1)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in the other process: threads change the order of sums
+    try:
+        trainer = Trainer(recipe, out, shape=tiny_config())
+        trainer.run(lambda *_: None, save_every=1)
+    finally:
+        torch.set_num_threads(threads)
     return trainer
 
 
