@@ -13,6 +13,7 @@ from actions.executor import Executor
 from actions.guard import DEFAULT_RULES, Guard, Permission, Rule
 from actions.space import Action
 from agent.episodes.format import End, Head
+from agent.episodes.rules import rules_json
 from agent.episodes.writer import EpisodeWriter
 from agent.loop import Agent
 from agent.policies.base import Policy
@@ -84,13 +85,15 @@ class Run:
         policy = SessionPolicy(model.policy, model.queue, hub, self._stopped)
         backend = GatedBackend(desk.backend, self.gate)
         executor = Executor(backend, desk.screen, fail_safe=desk.attended, human=self.gate)
+        guard = Guard((*DEFAULT_RULES, _EVERY))
+        guard.window = desk.backend.window
         self._agent = Agent(
             policy,
             executor,
             GatedEyes(desk.screen, self.gate),
-            EpisodeWriter(folder, _head(task, policy, desk)),
+            EpisodeWriter(folder, _head(task, policy, desk, guard)),
             listener=self,
-            guard=Guard((*DEFAULT_RULES, _EVERY)),
+            guard=guard,
             consent=self._consent,
         )
         self._thread = threading.Thread(target=self._work, name="session")
@@ -162,10 +165,11 @@ class Run:
         return agreed or self._stopped.is_set()
 
 
-def _head(task: Task, policy: Policy, desk: Desk) -> Head:
+def _head(task: Task, policy: Policy, desk: Desk, guard: Guard) -> Head:
     about = policy.describe()
     display = {
         "box": list(desk.screen.box),
         "monitors": [list(monitor.box) for monitor in desk.screen.monitors()],
     }
-    return Head(task.instruction, about.get("dialect", "uitars"), display, about)
+    dialect = about.get("dialect", "uitars")
+    return Head(task.instruction, dialect, display, about, rules=rules_json(guard.rules))
