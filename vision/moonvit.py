@@ -133,8 +133,11 @@ class PatchEmbed(nn.Module):
             .permute(0, 3, 1, 4, 2, 5)
             .reshape(count, 3, h * p, w * p)
         )
-        features_NDhw = self.proj(self.stem(x.contiguous(memory_format=torch.channels_last)))
-        return features_NDhw.flatten(2).transpose(1, 2).flatten(0, 1)
+        features_NCHW = self.stem(x.contiguous(memory_format=torch.channels_last))
+        # As in `forward`, one matrix product: a convolution's backward takes four times as long.
+        tiles = features_NCHW.permute(0, 2, 3, 1).unflatten(2, (w, -1)).unflatten(1, (h, -1))
+        weight = self.proj.weight.permute(0, 2, 3, 1).flatten(1)
+        return F.linear(tiles.transpose(2, 3).reshape(count * h * w, -1), weight, self.proj.bias)
 
 
 def rope_table(grids: Sequence[Grid], head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
@@ -161,9 +164,8 @@ def rotate_pairs(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         cos: broadcastable to (..., head_dim / 2); sin alike.
         sin: sines.
     """
-    even, odd = x.float().unflatten(-1, (-1, 2)).unbind(-1)
-    turned = torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1)
-    return turned.flatten(-2).to(x.dtype)
+    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))  # one product instead of four
+    return torch.view_as_real(pairs * torch.complex(cos, sin)).flatten(-2).to(x.dtype)
 
 
 class VisionMLP(nn.Module):

@@ -47,7 +47,8 @@ class Recipe:
         decay: the last share of the steps, during which the rate falls linearly to zero.
         weight_decay: of the hidden matrices.
         clip: largest gradient norm.
-        questions: per screen.
+        questions: per screen at most.
+        letters: of a screen's questions at most, see `Stream`.
         harvest_share: share of screens that come from harvested shards when there are any.
         balance: step of the routers' balancing bias (auxiliary-loss-free, arXiv 2408.15664).
         checkpointing: recompute activations in the backward pass.
@@ -67,6 +68,7 @@ class Recipe:
     weight_decay: float = 0.05
     clip: float = 1.0
     questions: int = 6
+    letters: int = 1000
     harvest_share: float = 0.4
     balance: float = 1e-3
     checkpointing: bool = False

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from itertools import accumulate
 from pathlib import Path
 from random import Random
 
 from actions.space import Click, Finished
 from agent.learning.samples import Question, Sample, read_shard, shard_digest
 from agent.learning.screens.generator import ScreenGenerator
+from agent.model.prompt import REMEMBERED
 from vision.geometry import Size
 
 MINIWOB = Size(160, 210)
+
+_ANSWER = 40
+"""Letters of a typical answer and what surrounds it."""
 
 
 @dataclass
@@ -30,6 +35,8 @@ class Stream:
         size: screen size in pixels.
         split: vocabulary and fonts of the generator.
         questions: questions asked of each screen at most.
+        letters: of the questions of a screen at most; the first one is always asked. Rows of a
+            batch are as long as its longest, so a screen with a long task should ask little else.
         finished: probability that a question is asked again after its action had its effect, so
             that the right answer is that the task is finished.
     """
@@ -40,6 +47,7 @@ class Stream:
     size: Size = MINIWOB
     split: str = "train"
     questions: int = 6
+    letters: int = 1000
     finished: float = 0.12
     _harvest: dict[str, list[Sample]] = field(default_factory=dict, repr=False)
 
@@ -58,7 +66,7 @@ class Stream:
             _finished(question) if random.random() < self.finished else question
             for question in sample.questions[own:]
         ]
-        return replace(sample, questions=(*sample.questions[:own], *asked))
+        return replace(sample, questions=_fitting((*sample.questions[:own], *asked), self.letters))
 
     def _picture(self, index: int, random: Random) -> tuple[int, Sample]:
         """A sample, and how many of its questions are a page's own task, of any length."""
@@ -81,6 +89,18 @@ class Stream:
 def _task(shard: Path) -> str:
     """The task that a shard named TASK-SEED-COUNT.npz shows."""
     return shard.stem.rsplit("-", 2)[0]
+
+
+def _fitting(questions: Sequence[Question], letters: int) -> tuple[Question, ...]:
+    """The first question, and as many of the following as there is room for."""
+    totals = accumulate(_letters(question) for question in questions)
+    kept = sum(total <= letters for total in totals)
+    return tuple(questions[: max(1, kept)])
+
+
+def _letters(question: Question) -> int:
+    """About how long a question is with its answer and the answers before."""
+    return len(question.instruction) + _ANSWER * (1 + min(REMEMBERED, len(question.done)))
 
 
 def _finished(question: Question) -> Question:

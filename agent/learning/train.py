@@ -256,7 +256,10 @@ class Trainer:
     def _batches(self) -> Iterator[Any]:
         """What `_scored` takes, from the next step on."""
         recipe = self.recipe
-        stream = Stream(recipe.seed, self.shards, recipe.harvest_share, questions=recipe.questions)
+        stream = Stream(
+            recipe.seed, self.shards, recipe.harvest_share,
+            questions=recipe.questions, letters=recipe.letters,
+        )  # fmt: skip
         size = recipe.batch // recipe.accumulate
         first = self.step * recipe.accumulate + self.world.rank
         data = Batches(stream, first, size, self.world.size)
