@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,15 +15,22 @@ from websockets.sync.client import ClientConnection, connect
 
 from actions.backends.scripted import ScriptedBackend
 from actions.backends.x11 import X11Backend
+from agent.episodes.reader import Episode
+from agent.policies.scripted import ScriptedPolicy as Texts
 from server.control.desk import Desk, OpenDesk, Wish
 from server.settings import BodyLimits, ControlSettings, Settings
-from tests.server.conftest import TOKEN, Door
+from tests.server.conftest import TOKEN, Door, Open
 from vision.capture import Monitor, Screen
 from vision.damage import Unknown, motion
 from vision.frame import Frame, Pixels
 from vision.geometry import Box, Point
 
 SIZE = (400, 300)
+CLICK = "Thought: the button\nAction: click(start_box='(500,500)')"
+DRAG = "Action: drag(start_box='(100,100)', end_box='(900,900)')"
+PRESS = "Action: mouse_down(start_box='(500,500)')"
+DONE = "Thought: it is done\nAction: finished(content='ok')"
+FOREVER = [f"Action: click(start_box='({n},500)')" for n in range(1000)]
 
 
 @dataclass
@@ -190,7 +196,13 @@ class Watcher:
         self.send(type="seen", number=head["number"])
 
 
-def in_thread(work: Callable[[], Any]) -> threading.Thread:
-    thread = threading.Thread(target=work)
-    thread.start()
-    return thread
+def opened(open_door: Open, folder: Path, texts: list[str], **control: Any) -> tuple[Desks, Client]:
+    """A session on a painted desk, whose model says these texts."""
+    desks = Desks()
+    door = open_door(Texts(texts), settings=settings(folder, **control), desks=desks)
+    return desks, Client.open(door)
+
+
+def recorded(folder: Path) -> list[Episode]:
+    """The episodes of all sessions, oldest first."""
+    return [Episode.open(path.parent) for path in sorted(folder.glob("*/*/manifest.json"))]

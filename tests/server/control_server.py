@@ -1,4 +1,4 @@
-"""Run by test_control.py in a process of its own: `serve` with a policy that drags for ever."""
+"""Run by test_control_ends.py in a process of its own: `serve` with a policy that drags on."""
 
 from __future__ import annotations
 
