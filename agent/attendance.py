@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -24,14 +22,15 @@ class Attendance:
 
     def __init__(self, screen: Screen, display: str | None) -> None:
         self._halt: Callable[[], None] = lambda: None
-        self.human = X11Human(display, self._stop)
+        self.human = X11Human(display, lambda: self._halt())
         self.indicator = Indicator(screen, display, _WORDS)
 
     @contextmanager
     def over(self, halt: Callable[[], None]) -> Iterator[None]:
         """Inside, the person is watched for and the strip is shown.
 
-        The stop keys call `halt` at once and then send SIGINT, so that no decision is waited for.
+        Args:
+            halt: called on a thread of its own when that person presses the stop keys.
 
         Raises:
             BackendError: the display cannot be watched.
@@ -39,9 +38,3 @@ class Attendance:
         self._halt = halt
         with self.human, self.indicator:
             yield
-
-    def _stop(self) -> None:
-        self._halt()
-        main = threading.main_thread().ident
-        if main is not None:
-            signal.pthread_kill(main, signal.SIGINT)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from actions.backends.base import Backend
-from actions.executor import Executor
+from actions.executor import Executor, Human
 from actions.guard import Guard
 from actions.secrets import SecretStore
 from agent.attendance import Attendance
@@ -21,7 +21,7 @@ from agent.hands import Vault
 from agent.loop import Agent
 from agent.policies.base import Policy
 from agent.run import Consent, Listener, Patience, RunResult, Task, nobody
-from agent.signals import on_signals
+from agent.signals import interrupt_main, on_signals
 from agent.stopping import announced
 from agent.veil import Veiled
 from vision.capture import Eyes, Screen
@@ -65,8 +65,14 @@ def work(
     agent = agent_for(
         task, policy, screen, backend, episode, listener, attended=attended, guard=guard,
         consent=consent, secrets=secrets, patience=patience, seat=seat,
+        human=seat.human if seat else None,
     )  # fmt: skip
-    with on_signals(agent.interrupt), announced(), seat.over(agent.stop) if seat else nullcontext():
+
+    def halt() -> None:
+        agent.stop()
+        interrupt_main()
+
+    with on_signals(agent.interrupt), announced(), seat.over(halt) if seat else nullcontext():
         return agent.run(task)
 
 
@@ -84,10 +90,14 @@ def agent_for(
     secrets: SecretStore | None = None,
     patience: Patience | None = None,
     seat: Attendance | None = None,
+    human: Human | None = None,
+    look: Callable[[Eyes], Eyes] = lambda eyes: eyes,
 ) -> Agent:
     """The agent of `work` before it runs, for any thread; what stops it is the caller's business.
 
-    A `seat` is who sits at the display; watching for them, too, is the caller's business.
+    The strip of a `seat` is veiled; watching for that person, too, is the caller's business. While
+    `human` is at work, nothing is performed. `look` is given the eyes of the hands and makes those
+    with which a step begins, which may wait until it may.
 
     Raises:
         EpisodeError: the record cannot be begun.
@@ -99,15 +109,14 @@ def agent_for(
     }
     dialect = about.get("dialect", "uitars")
     eyes = Veiled(screen, *([seat.indicator.box] if seat else []))
-    executor = Executor(backend, eyes, fail_safe=attended, human=seat.human if seat else None)
+    executor = Executor(backend, eyes, fail_safe=attended, human=human)
     guard = guard or Guard()
     guard.window = backend.window
     withhold, lookup = _withheld(secrets or SecretStore())
     head = Head(task.instruction, dialect, display, about, rules=rules_json(guard.rules))
     recorder = EpisodeWriter(episode, head, withhold=withhold)
-    return Agent(
-        policy, executor, eyes, recorder, listener, patience, guard, consent, Vault(lookup, eyes)
-    )
+    vault = Vault(lookup, eyes)
+    return Agent(policy, executor, look(eyes), recorder, listener, patience, guard, consent, vault)
 
 
 def _is_x11(screen: Eyes) -> TypeGuard[Screen]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -26,6 +27,13 @@ def on_signals(react: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def interrupt_main() -> None:
+    """Send SIGINT to the main thread, so that it waits for nothing any more. Any thread."""
+    main = threading.main_thread().ident
+    assert main is not None, "it has started"
+    signal.pthread_kill(main, signal.SIGINT)
 
 
 def keyboard_interrupt() -> None:

@@ -55,7 +55,8 @@ def create_app(
     queue = ModelQueue(settings.queue, backend.parallel)
     service = Service(backend, queue, settings, Metrics(), frames, audit)
     service.metrics.watch_queue(lambda: service.queue.inside)
-    sessions = Sessions(Model(backend.policy, service.queue), settings.control, desks)
+    model = Model(backend.policy, service.queue, settings.control.secrets)
+    sessions = Sessions(model, settings.control, desks)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
+from actions.secrets import SecretStore
+
 
 class SettingsError(ValueError):
     """A combination of settings that would be unsafe or cannot work; names the fix."""
@@ -57,6 +59,7 @@ class ControlSettings:
         sessions: most that are open at once.
         lease: seconds without a sign of life after which the control lease ends.
         patience: seconds that a viewer may take to read what it is sent.
+        secrets: what `{{secret:NAME}}` stands for; the model and the record only see the name.
     """
 
     runs: Path = Path("runs")
@@ -64,6 +67,7 @@ class ControlSettings:
     sessions: int = 4
     lease: float = 10.0
     patience: float = 10.0
+    secrets: SecretStore = field(default_factory=SecretStore)
 
 
 @dataclass(frozen=True)

@@ -40,10 +40,14 @@ def serve(
     allow_real_display: Annotated[
         bool, typer.Option("--allow-real-display", help="Allow sessions on your own desktop.")
     ] = False,
+    secrets: Annotated[
+        Path | None, typer.Option(help='TOML file of name = "value" lines for {{secret:name}}.')
+    ] = None,
 ) -> None:
     """Serve the inference API and the console; tokens follow from EYEHAND_TOKEN."""
     import os
 
+    from actions.secrets import SecretStore
     from agent.policies.engine_chat import ChatPolicy
     from agent.policies.local import local_policy
     from server import app as http
@@ -51,7 +55,7 @@ def serve(
     from server.backend import Backend, PolicyChat
     from server.settings import ControlSettings, Settings
 
-    control = ControlSettings(runs, allow_real_display)
+    control = ControlSettings(runs, allow_real_display, secrets=SecretStore(secrets))
     hosts, log = tuple(allow_host or ()), audit or default_path(os.environ)
     settings = Settings(host, port, certificate, key, insecure, hosts, log, control=control)
     policy = local_policy(model, device)

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from actions.backends.base import Backend, BackendError
+from agent.attendance import Attendance
 from agent.environments.browser import Browser, BrowserError
 from agent.environments.display import DisplayError, VirtualDisplay
 from server.errors import ApiError
@@ -39,6 +40,7 @@ class Desk:
         backend: where events go; nothing else sends any.
         attended: a person may sit in front of it, so its corners are the fail-safe.
         close: gives everything back; safe to repeat.
+        seat: that person, where one can be told from the agent.
     """
 
     kind: str
@@ -47,6 +49,7 @@ class Desk:
     backend: Backend
     attended: bool
     close: Callable[[], None]
+    seat: Attendance | None = None
 
 
 OpenDesk = Callable[[Wish], Desk]
@@ -79,8 +82,9 @@ def _opened(wish: Wish, stack: ExitStack) -> Desk:
     moves = motion(name)
     stack.callback(moves.close)
     backend = stack.enter_context(_hands(name))
-    held = stack.pop_all()
-    return Desk(wish.display, screen, moves, backend, wish.display == "real", held.close)
+    real = wish.display == "real"
+    seat = Attendance(screen, None) if real and sys.platform == "linux" else None
+    return Desk(wish.display, screen, moves, backend, real, stack.pop_all().close, seat)
 
 
 def _hands(display: str | None) -> Backend:

@@ -37,10 +37,6 @@ class Gate:
         """Whether the agent may work."""
         return self._open
 
-    def at_work(self) -> bool:
-        """Whether a person holds the agent back: what the executor asks (`Human`)."""
-        return not self._open
-
     def open(self, steps: int | None = None) -> None:
         """Let through, for so many steps; None is without end."""
         with self._state:
@@ -146,6 +142,10 @@ class GatedBackend(Backend):
     def pointer(self) -> Point:
         """Where the pointer is."""
         return self._backend.pointer()
+
+    def window(self, point: Point | None) -> str:
+        """As the backend."""
+        return self._backend.window(point)
 
     def move(self, point: Point) -> None:
         """Put the pointer there."""

@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actions.codec import CLASSES
-from actions.executor import Executor
 from actions.guard import DEFAULT_RULES, Guard, Permission, Rule
+from actions.secrets import SecretStore
 from actions.space import Action
-from agent.episodes.format import End, Head
-from agent.episodes.rules import rules_json
-from agent.episodes.writer import EpisodeWriter
-from agent.loop import Agent
+from agent.episodes.format import End
 from agent.policies.base import Policy
 from agent.run import RunResult, StepReport, Task
+from agent.session import agent_for
 from server.control.approvals import Approvals
+from server.control.bystander import Bystander
 from server.control.decider import SessionPolicy, told
 from server.control.desk import Desk
 from server.control.gate import Gate, GatedBackend, GatedEyes
@@ -37,10 +36,12 @@ class Model:
     Attributes:
         policy: used only by jobs in `queue`.
         queue: the line in front of it.
+        secrets: what it may name, and only the keyboard gets to know.
     """
 
     policy: Policy
     queue: ModelQueue
+    secrets: SecretStore
 
 
 class Run:
@@ -54,6 +55,7 @@ class Run:
         hub: where watchers listen.
         supervised: ask a person before every action.
         changed: is told whenever what can be seen of the run has changed.
+        came: is told that somebody uses the display's own mouse or keyboard; it shuts the gate.
         over: is told once, when the run has ended and everything is released.
 
     Raises:
@@ -71,6 +73,7 @@ class Run:
         hub: Hub,
         supervised: bool,
         changed: Callable[[], None],
+        came: Callable[[], None],
         over: Callable[[], None],
     ) -> None:
         self.task = task
@@ -83,18 +86,20 @@ class Run:
         self._over = over
         self._stopped = threading.Event()
         policy = SessionPolicy(model.policy, model.queue, hub, self._stopped)
-        backend = GatedBackend(desk.backend, self.gate)
-        executor = Executor(backend, desk.screen, fail_safe=desk.attended, human=self.gate)
-        guard = Guard((*DEFAULT_RULES, _EVERY))
-        guard.window = desk.backend.window
-        self._agent = Agent(
+        self._agent = agent_for(
+            task,
             policy,
-            executor,
-            GatedEyes(desk.screen, self.gate),
-            EpisodeWriter(folder, _head(task, policy, desk, guard)),
+            desk.screen,
+            GatedBackend(desk.backend, self.gate),
+            folder,
             listener=self,
-            guard=guard,
+            attended=desk.attended,
+            guard=Guard((*DEFAULT_RULES, _EVERY)),
             consent=self._consent,
+            secrets=model.secrets,
+            seat=desk.seat,
+            human=Bystander(desk, self.gate, came),
+            look=lambda eyes: GatedEyes(eyes, self.gate),
         )
         self._thread = threading.Thread(target=self._work, name="session")
 
@@ -163,13 +168,3 @@ class Run:
         agreed = self.approvals.ask(action, reason)
         self.gate.act()
         return agreed or self._stopped.is_set()
-
-
-def _head(task: Task, policy: Policy, desk: Desk, guard: Guard) -> Head:
-    about = policy.describe()
-    display = {
-        "box": list(desk.screen.box),
-        "monitors": [list(monitor.box) for monitor in desk.screen.monitors()],
-    }
-    dialect = about.get("dialect", "uitars")
-    return Head(task.instruction, dialect, display, about, rules=rules_json(guard.rules))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,9 @@ class Session:
         model: who decides.
         folder: where the records of its tasks go.
         seconds: after so long without a sign of life, the lease ends.
+
+    Raises:
+        BackendError: the person at the display cannot be watched for.
     """
 
     def __init__(self, desk: Desk, model: Model, folder: Path, seconds: float) -> None:
@@ -84,6 +88,9 @@ class Session:
         self.hub = Hub()
         self.tiles = Tiles()
         self.desk = desk
+        self._attendance = ExitStack()
+        if desk.seat is not None:
+            self._attendance.enter_context(desk.seat.over(self.stop))
         self.camera = Camera(desk, self.tiles)
         self.lease = Lease(seconds, self._lapsed, self.tell)
         self._model = model
@@ -152,8 +159,9 @@ class Session:
             self._reason = ""
             folder = self._folder / f"{self._count:03d}"
             self._run = self._last = Run(
-                task, self.desk, self._model, folder, self.hub, supervised, self.tell, self._over
-            )
+                task, self.desk, self._model, folder, self.hub, supervised,
+                changed=self.tell, came=self._somebody_came, over=self._over,
+            )  # fmt: skip
             self._run.start()
         self.tell()
 
@@ -238,6 +246,7 @@ class Session:
         self.stop()
         if self._last is not None:
             self._last.join()
+        self._attendance.close()
         self.lease.close()
         self.camera.close()
         self.desk.close()
@@ -249,6 +258,13 @@ class Session:
             self._person.leave()
             if self._run is not None:
                 self._hold(self._run, "its controller has gone silent")
+
+    def _somebody_came(self) -> None:
+        """A person uses the display itself: they come first, until the controller resumes."""
+        with self._lock:
+            if self._run is not None:
+                self._hold(self._run, "somebody uses the mouse or the keyboard of this display")
+        self.tell()
 
     def _hold(self, run: Run, reason: str) -> None:
         run.gate.shut()

@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from actions.backends.base import BackendError
 from server.control.desk import OpenDesk, Wish
 from server.control.run import Model
 from server.control.session import Session
@@ -64,12 +65,7 @@ class Sessions:
             self._admit(wish)
             self._opening.append(wish)
         try:
-            desk = self._open_desk(wish)
-            folder = (
-                self._settings.runs
-                / f"session-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
-            )
-            session = Session(desk, self._model, folder, self._settings.lease)
+            session = self._opened(wish)
         finally:
             with self._lock:
                 self._opening.remove(wish)
@@ -80,6 +76,15 @@ class Sessions:
             self.close(session)
             raise ApiError(503, "the server is shutting down")
         return session
+
+    def _opened(self, wish: Wish) -> Session:
+        desk = self._open_desk(wish)
+        name = f"session-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+        try:
+            return Session(desk, self._model, self._settings.runs / name, self._settings.lease)
+        except BackendError as error:
+            desk.close()
+            raise ApiError(503, f"the display did not come up: {error}") from error
 
     def close(self, session: Session) -> None:
         """End a session."""

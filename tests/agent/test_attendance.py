@@ -10,7 +10,7 @@ from actions.executor import Executor, Stopped
 from actions.space import Type
 from agent.attendance import Attendance
 from agent.environments.display import VirtualDisplay
-from agent.signals import on_signals
+from agent.signals import interrupt_main, on_signals
 from tests.actions.person import Person
 from vision.capture import Screen
 from vision.geometry import Size
@@ -27,7 +27,12 @@ def test_the_stop_keys_stop_the_hands_and_interrupt_the_run() -> None:
     ):
         seat = Attendance(screen, display.name)
         executor = Executor(backend, human=seat.human)
-        with on_signals(interrupted.set), seat.over(executor.stop):
+
+        def halt() -> None:
+            executor.stop()
+            interrupt_main()
+
+        with on_signals(interrupted.set), seat.over(halt):
             person = Display(display.name)
             Person(person).press(CTRL, ALT, ESC)
             assert interrupted.wait(10)

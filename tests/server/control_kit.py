@@ -15,6 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from actions.backends.scripted import ScriptedBackend
 from actions.backends.x11 import X11Backend
+from agent.attendance import Attendance
 from agent.episodes.reader import Episode
 from agent.policies.scripted import ScriptedPolicy as Texts
 from server.control.desk import Desk, OpenDesk, Wish
@@ -67,15 +68,16 @@ class Desks:
         self.closed += 1
 
 
-def desk_on(display: str) -> OpenDesk:
-    """Opens desks on a display that is already there, and stays."""
+def desk_on(display: str, attended: bool = False) -> OpenDesk:
+    """Opens desks on a display that is already there, and stays; somebody may sit at it."""
 
     def open_there(wish: Wish) -> Desk:
         with ExitStack() as stack:
             screen, moves = stack.enter_context(Screen(display)), motion(display)
             stack.callback(moves.close)
             backend = stack.enter_context(X11Backend(display))
-            return Desk(wish.display, screen, moves, backend, False, stack.pop_all().close)
+            seat = Attendance(screen, display) if attended else None
+            return Desk(wish.display, screen, moves, backend, False, stack.pop_all().close, seat)
 
     return open_there
 
