@@ -5,24 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from statistics import median
 
 from playwright.sync_api import Page
-from rich.table import Table
 
 from actions.backends.x11 import X11Backend
 from actions.executor import Executor
 from actions.receipt import Outcome
-from actions.settle import Patience, Watcher
+from actions.settle import Watcher
 from actions.space import Button, Click
 from agent.environments.browser import Browser
 from agent.environments.display import VirtualDisplay
+from benchmarks._hands_sheet import Sheet, rounds
 from vision.capture import Screen
 from vision.geometry import Point, Size
 
 SLEEPS = (0.2, 1.0, 2.0)
+COLUMNS = ("case", "ours", *(f"sleep {seconds:g} s" for seconds in SLEEPS))
 BUSY_MS = 650
+TRIES = 100
 TARGET = Point(60, 60)
 
 PAGE = """
@@ -74,7 +77,17 @@ class Score:
         self.seconds.append(seconds)
 
     def __str__(self) -> str:
+        if not self.tries:
+            return "not tried"
         return f"{self.right}/{self.tries}  {median(self.seconds) * 1000:.0f} ms"
+
+    @property
+    def worst(self) -> str:
+        return f"worst {max(self.seconds) * 1000:.0f} ms"
+
+    def over(self, seconds: float) -> str:
+        late = sum(spent > seconds for spent in self.seconds)
+        return f"{late} over {seconds * 1000:.0f}"
 
 
 class Stage:
@@ -91,7 +104,11 @@ class Stage:
         """What a press will do (change at these milliseconds), and what moves by itself."""
         self.browser.call(lambda page: page.evaluate(f"arm({times}, '{own}')"))
         self.backend.move(Point(150, 150))
-        time.sleep(0.3 + self.random.random())  # a model thinks
+        self.think(own)
+
+    def think(self, own: str) -> None:
+        """As a model does, until any moment in the period of what moves."""
+        time.sleep(0.15 + self.random.random() * (1.06 if own else 0.1))
 
     def finished(self) -> bool:
         return bool(self.browser.call(lambda page: page.evaluate("window.finished > 0")))
@@ -101,7 +118,7 @@ class Stage:
         score = Score()
         self.arm(times, own)
         seen = self.screen.grab()
-        time.sleep(0.3 + self.random.random())
+        self.think(own)
         receipt = self.executor.perform(Click(TARGET), seen)
         score.add(expected(receipt.outcome), receipt.settle_ms / 1000)
         return score
@@ -131,9 +148,8 @@ def steps(random: Random, total: int = BUSY_MS) -> list[int]:
     return [*moments, total]
 
 
-def measure(tries: int) -> Table:
-    """Everything about waiting; 7 rows."""
-    table = Table("case", "ours", *(f"sleep {s:g} s" for s in SLEEPS), title="settle", box=None)
+def measure(sheet: Sheet, seconds: float) -> None:
+    """Everything about waiting; 11 rows."""
     size = Size(640, 480)
     with (
         VirtualDisplay(size) as display,
@@ -143,32 +159,34 @@ def measure(tries: int) -> Table:
     ):
         browser.call(lambda page: page.set_content(PAGE))
         stage = Stage(browser, screen, backend)
-        table.add_row(*_still(stage, tries))
-        table.add_row(*_busy_before(stage, tries))
-        table.add_row(*_busy_after(stage, tries))
+
+        def row(name: str, share: float, cells: Callable[[Stage, float], tuple[str, ...]]) -> None:
+            sheet.row(name, seconds * share, lambda: cells(stage, seconds * share))
+
+        row("wait, still screen", 0.03, _still)
+        row(f"wait, page changes for {BUSY_MS} ms", 0.4, _busy_before)
+        row(f"effect lasts {BUSY_MS} ms", 0.15, _busy_after)
         for delay in (0, 100, 250):
-            table.add_row(*_effect(stage, tries // 4, delay))
+            row(f"effect after {delay} ms", 0.04, partial(_effect, delay=delay))
         for own in ("", "spinner", "throbber", "caret", "block"):
-            table.add_row(*_nothing(stage, tries // 4, own))
-    return table
+            row(f"no effect, {own or 'still page'}", 0.06, partial(_nothing, own=own))
 
 
-def _still(stage: Stage, tries: int) -> tuple[str, ...]:
+def _still(stage: Stage, seconds: float) -> tuple[str, ...]:
     """A still screen, before an action."""
     stage.arm([], "")
     score = Score()
-    for _ in range(tries):
+    for _ in rounds(TRIES, seconds):
         begun = time.monotonic()
         Watcher(stage.screen, time.sleep).still()
         score.add(True, time.monotonic() - begun)
-    worst = max(score.seconds) * 1000
-    return f"wait, still screen (worst {worst:.0f} ms)", str(score), "", "", ""
+    return (f"{score}, {score.worst}, {score.over(0.06)}",)
 
 
-def _busy_before(stage: Stage, tries: int) -> tuple[str, ...]:
+def _busy_before(stage: Stage, seconds: float) -> tuple[str, ...]:
     """The page is changing when the agent wants to act; right is to go on when it is over."""
-    score, fixed = Score(), [Score() for _ in SLEEPS]
-    for _ in range(tries):
+    score = Score()
+    for _ in rounds(TRIES, seconds):
         stage.arm(steps(stage.random), "")
         seen = stage.screen.grab()
         begun = time.monotonic()
@@ -176,57 +194,70 @@ def _busy_before(stage: Stage, tries: int) -> tuple[str, ...]:
         time.sleep(0.05)
         Watcher(stage.screen, time.sleep).still(seen)
         score.add(stage.finished(), time.monotonic() - begun)
-    for sleep, one in zip(SLEEPS, fixed, strict=True):
-        one.add(sleep * 1000 > BUSY_MS, sleep)  # it needs no trial
-    slow = sum(seconds > 0.8 for seconds in score.seconds)
-    worst = max(score.seconds) * 1000
-    name = f"wait, page changes for {BUSY_MS} ms (worst {worst:.0f} ms, {slow} over 800)"
-    return name, str(score), *(f"{'always' if s.right else 'never'}" for s in fixed)
+    # A fixed sleep needs no trial.
+    fixed = ("always" if sleep * 1000 > BUSY_MS else "never" for sleep in SLEEPS)
+    return f"{score}, {score.worst}, {score.over(0.8)}", *fixed
 
 
 def _begin(page: Page) -> None:
     page.evaluate("begin()")
 
 
-def _busy_after(stage: Stage, tries: int) -> tuple[str, ...]:
+def _busy_after(stage: Stage, seconds: float) -> tuple[str, ...]:
     """A press makes the page change for a while; right is confirmed, when it is over."""
-    total, fixed = Score(), [Score() for _ in SLEEPS]
-    for _ in range(tries):
-        one = stage.ours(
-            lambda o: o is Outcome.CONFIRMED and stage.finished(), steps(stage.random), ""
-        )
-        total.add(bool(one.right), one.seconds[0])
-    for _ in range(max(1, tries // 10)):
-        for score, (changed, over), sleep in zip(
-            fixed, stage.sleeps(steps(stage.random), ""), SLEEPS, strict=True
-        ):
-            score.add(changed and over, sleep)
-    slow = sum(seconds > 0.8 for seconds in total.seconds)
-    worst = max(total.seconds) * 1000
-    name = f"effect lasts {BUSY_MS} ms (worst {worst:.0f} ms, {slow} over 800)"
-    return name, str(total), *map(str, fixed)
+
+    def is_right(outcome: Outcome) -> bool:
+        return outcome is Outcome.CONFIRMED and stage.finished()
+
+    total, fixed = _tried(
+        stage, seconds, is_right, lambda changed, over: changed and over,
+        lambda: steps(stage.random),
+    )  # fmt: skip
+    return f"{total}, {total.worst}, {total.over(0.8)}", *fixed
 
 
-def _effect(stage: Stage, tries: int, delay: int) -> tuple[str, ...]:
+def _effect(stage: Stage, seconds: float, delay: int) -> tuple[str, ...]:
     """A press has an effect after a while; right is confirmed."""
-    total, fixed = Score(), [Score() for _ in SLEEPS]
-    for _ in range(tries):
-        one = stage.ours(lambda o: o is Outcome.CONFIRMED, [delay], "")
-        total.add(bool(one.right), one.seconds[0])
-        for score, (changed, _), sleep in zip(
-            fixed, stage.sleeps([delay], ""), SLEEPS, strict=True
-        ):
-            score.add(changed, sleep)
-    return f"effect after {delay} ms", str(total), *map(str, fixed)
+    total, fixed = _tried(
+        stage, seconds, lambda outcome: outcome is Outcome.CONFIRMED,
+        lambda changed, over: changed, lambda: [delay],
+    )  # fmt: skip
+    return str(total), *fixed
 
 
-def _nothing(stage: Stage, tries: int, own: str) -> tuple[str, ...]:
+def _nothing(stage: Stage, seconds: float, own: str) -> tuple[str, ...]:
     """A press does nothing, and something moves by itself; right is no visible effect."""
-    stage.executor = Executor(stage.backend, stage.screen, Patience(), fail_safe=False)
+    stage.executor = Executor(stage.backend, stage.screen, fail_safe=False)
+    total, fixed = _tried(
+        stage, seconds, lambda outcome: outcome is Outcome.NO_VISIBLE_EFFECT,
+        lambda changed, over: not changed, list, own,
+    )  # fmt: skip
+    return str(total), *fixed
+
+
+def _tried(
+    stage: Stage,
+    seconds: float,
+    is_right: Callable[[Outcome], bool],
+    sleep_is_right: Callable[[bool, bool], bool],
+    plan: Callable[[], list[int]],
+    own: str = "",
+) -> tuple[Score, list[str]]:
+    """One press after the other by the executor, every fourth time also one for the sleeps.
+
+    Args:
+        stage: where.
+        seconds: how long.
+        is_right: whether the executor's outcome is the truth.
+        sleep_is_right: the same of a sleep, from whether it saw a change and whether that was over.
+        plan: when the page changes after the press, in milliseconds.
+        own: what moves by itself.
+    """
     total, fixed = Score(), [Score() for _ in SLEEPS]
-    for _ in range(tries):
-        one = stage.ours(lambda o: o is Outcome.NO_VISIBLE_EFFECT, [], own)
+    for number in rounds(TRIES, seconds):
+        one = stage.ours(is_right, plan(), own)
         total.add(bool(one.right), one.seconds[0])
-        for score, (changed, _), sleep in zip(fixed, stage.sleeps([], own), SLEEPS, strict=True):
-            score.add(not changed, sleep)
-    return f"no effect, {own or 'still page'}", str(total), *map(str, fixed)
+        if number % 4 == 0:
+            for score, seen, sleep in zip(fixed, stage.sleeps(plan(), own), SLEEPS, strict=True):
+                score.add(sleep_is_right(*seen), sleep)
+    return total, [f"{score.right}/{score.tries}" for score in fixed]

@@ -9,34 +9,23 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-
-from rich.table import Table
 
 from actions.backends.x11 import X11Backend
 from actions.space import Button
 from agent.environments.display import VirtualDisplay
+from benchmarks._hands_sheet import Sheet, rounds
 from tests.actions.conftest import Stage, open_stage
 from vision.geometry import Point, Size
 
-_CAPTURE = """
-import json, sys, time
-import numpy, pyautogui, torch
-from vision.capture import Screen
-
-spent = {"ours": [], "PyAutoGUI": []}
-with Screen() as screen:
-    for _ in range(int(sys.argv[1])):
-        begun = time.perf_counter()
-        ours = torch.from_numpy(screen.grab().pixels)
-        middle = time.perf_counter()
-        theirs = torch.from_numpy(numpy.array(pyautogui.screenshot()))
-        spent["ours"].append(middle - begun)
-        spent["PyAutoGUI"].append(time.perf_counter() - middle)
-assert ours.shape == theirs.shape == (1080, 1920, 3), (ours.shape, theirs.shape)
-json.dump(spent, sys.stdout)
-"""
+COLUMNS = ("what", "tries", "p50", "p99", "PyAutoGUI p50", "ratio")
+TRIES = 300
+_LATE_SECONDS = 10.0
+"""What takes longer than that does not happen at all."""
+_START_SECONDS = 60.0
+"""Torch takes its time to come up."""
 
 _HOLDER = """
 import sys, time
@@ -52,75 +41,93 @@ time.sleep(60)
 """
 
 
-def measure(tries: int) -> Table:
+def measure(sheet: Sheet, seconds: float) -> None:
     """Rows with p50, p99 and, where there is one, the rival."""
-    table = Table("what", "p50", "p99", "PyAutoGUI p50", "ratio", title="speed", box=None)
     with tempfile.TemporaryDirectory() as folder, open_stage(Path(folder), Size(640, 480)) as stage:
-        with X11Backend(stage.name) as backend:
-            keys, presses = _latency(stage, backend, tries)
-        table.add_row("key sent to received", *_percentiles(keys))
-        table.add_row("button sent to received", *_percentiles(presses))
-        table.add_row("kill -9 to released and remapped", *_percentiles(_kills(stage, tries // 20)))
-    ours, theirs = _captures(tries // 10)
-    ratio = f"{median(theirs) / median(ours):.1f}x"
-    table.add_row(
-        "1080p screen to tensor", *_percentiles(ours), f"{median(theirs) * 1000:.1f} ms", ratio
+        sheet.row("key sent to received", seconds * 0.2, lambda: _keys(stage, seconds * 0.2))
+        sheet.row("button sent to received", seconds * 0.2, lambda: _presses(stage, seconds * 0.2))
+        sheet.row(
+            "kill -9 to released and remapped", seconds * 0.3, lambda: _kills(stage, seconds * 0.3)
+        )
+    sheet.row(
+        "1080p screen to tensor", seconds * 0.3 + _START_SECONDS, lambda: _captures(seconds * 0.3)
     )
-    return table
 
 
-def _percentiles(seconds: list[float]) -> tuple[str, str]:
+def _percentiles(seconds: list[float]) -> tuple[str, str, str]:
     ordered = sorted(seconds)
     worst = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
-    return f"{median(ordered) * 1000:.1f} ms", f"{worst * 1000:.1f} ms"
+    return str(len(ordered)), f"{median(ordered) * 1000:.1f} ms", f"{worst * 1000:.1f} ms"
 
 
-def _latency(stage: Stage, backend: X11Backend, tries: int) -> tuple[list[float], list[float]]:
+def _keys(stage: Stage, seconds: float) -> tuple[str, ...]:
+    with X11Backend(stage.name) as backend:
+
+        def send() -> None:
+            backend.key_down("a")
+            backend.key_up("a")
+
+        return _percentiles(_latency(stage, backend, "key_down", send, seconds))
+
+
+def _presses(stage: Stage, seconds: float) -> tuple[str, ...]:
+    with X11Backend(stage.name) as backend:
+
+        def send() -> None:
+            backend.button_down(Button.LEFT)
+            backend.button_up(Button.LEFT)
+
+        return _percentiles(_latency(stage, backend, "button_down", send, seconds))
+
+
+def _latency(
+    stage: Stage, backend: X11Backend, event: str, send: Callable[[], None], seconds: float
+) -> list[float]:
+    """From before it was sent to the moment that the app noted it."""
     backend.move(Point(500, 200))
-    stage.received()
-    sent: dict[str, list[float]] = {"key_down": [], "button_down": []}
-    for _ in range(tries):
-        sent["key_down"].append(time.time())
-        backend.key_down("a")
-        backend.key_up("a")
+    stage.calm()
+    sent = []
+    for _ in rounds(TRIES, seconds):
+        sent.append(time.time())
+        send()
         time.sleep(0.01)
-        sent["button_down"].append(time.time())
-        backend.button_down(Button.LEFT)
-        backend.button_up(Button.LEFT)
-        time.sleep(0.01)
-    events = stage.received()
-    found = []
-    for name, moments in sent.items():
-        arrived = [event["time"] for event in events if event["event"] == name]
-        found.append([there - here for here, there in zip(moments, arrived, strict=True)])
-    return found[0], found[1]
+    arrived = [each["time"] for each in stage.received() if each["event"] == event]
+    return [there - here for here, there in zip(sent, arrived, strict=True)]
 
 
-def _kills(stage: Stage, tries: int) -> list[float]:
+def _kills(stage: Stage, seconds: float) -> tuple[str, ...]:
     """From kill -9, while a button, Shift and a remapped key are down, to everything as it was."""
-    usual, spent = stage.mapping(), []
-    for _ in range(tries):
-        child = subprocess.Popen(
-            [sys.executable, "-c", _HOLDER, stage.name], stdout=subprocess.PIPE, env=os.environ
-        )
+    spent = [_kill(stage) for _ in rounds(TRIES, seconds)]
+    stage.received()
+    return _percentiles(spent)
+
+
+def _kill(stage: Stage) -> float:
+    usual = stage.mapping()
+    child = subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, stage.name], stdout=subprocess.PIPE, env=os.environ
+    )
+    try:
         assert child.stdout is not None and child.stdout.readline() == b"ready\n"
         assert stage.mapping() != usual
         begun = time.monotonic()
         child.send_signal(signal.SIGKILL)
         while stage.pressed() != ([], 0) or stage.mapping() != usual:
+            assert time.monotonic() - begun < _LATE_SECONDS, "not undone"
             time.sleep(0.002)
-        spent.append(time.monotonic() - begun)
-        child.wait()
-        child.stdout.close()
-    stage.received()
-    return spent
+        return time.monotonic() - begun
+    finally:
+        child.kill()
+        child.communicate()
 
 
-def _captures(tries: int) -> tuple[list[float], list[float]]:
+def _captures(seconds: float) -> tuple[str, ...]:
     with VirtualDisplay(Size(1920, 1080)) as display:
         done = subprocess.run(
-            [sys.executable, "-c", _CAPTURE, str(tries)],
-            env=display.env, stdout=subprocess.PIPE, check=True,
+            [sys.executable, "-m", "benchmarks._hands_camera", str(TRIES), str(seconds)],
+            env=display.env, stdout=subprocess.PIPE, check=True, timeout=seconds + _START_SECONDS,
         )  # fmt: skip
     spent = json.loads(done.stdout)
-    return spent["ours"], spent["PyAutoGUI"]
+    ours, theirs = spent["ours"], spent["PyAutoGUI"]
+    rival = median(theirs)
+    return *_percentiles(ours), f"{rival * 1000:.1f} ms", f"{rival / median(ours):.1f}x"

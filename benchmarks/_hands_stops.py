@@ -7,17 +7,21 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from math import inf
 from pathlib import Path
 from random import Random
 
-from rich.table import Table
 from Xlib.display import Display
 
 from actions.backends.x11 import X11Backend
 from actions.backends.x11_human import X11Human
 from actions.executor import Executor, Stopped
+from actions.settle import Patience
 from actions.space import Action, Drag, Type
 from agent.signals import on_signals
+from benchmarks._hands_sheet import Sheet, rounds
 from benchmarks._hands_typing import mixed
 from tests.actions.conftest import Stage, open_stage
 from tests.actions.person import Person
@@ -25,8 +29,28 @@ from vision.capture import Screen
 from vision.geometry import Point, Size
 
 CTRL, ALT, ESC = 37, 64, 9
-_AFTERWARDS_SECONDS = 0.25
-"""Listened for stray events after a stop."""
+COLUMNS = ("stop", "tries", "p50", "p99", "worst", "over 50 ms", "left pressed", "keyboard after")
+TRIES = 1000
+HASTY = Patience(poll=0.001, still=0.0, restless=0.0, quiet=0.0, reaction=0.0)
+"""Hardly a wait between actions, so that stops fall into what sends events."""
+_AFTERWARDS_SECONDS = 0.1
+"""Then nothing may be pressed any more."""
+_BEGIN_SECONDS = 5.0
+"""An action that has not begun by then, or not ended, hangs."""
+
+
+@dataclass(frozen=True)
+class Halted:
+    """How one stop went.
+
+    Attributes:
+        late: milliseconds from the stop to the last event that the app received; infinite when the
+            action went on.
+        free: whether nothing was left pressed.
+    """
+
+    late: float
+    free: bool
 
 
 class Bench:
@@ -54,25 +78,31 @@ class Bench:
         self.person.release(CTRL, ALT, ESC)
 
     def by_a_corner(self) -> None:
-        self.other.screen().root.warp_pointer(639, 479)
-        self.other.sync()
+        """A hand pushes on until it is understood: a drag may take the pointer away once more."""
+        for _ in range(20):
+            self.other.screen().root.warp_pointer(639, 479)
+            self.other.sync()
+            time.sleep(0.01)
+            if self.executor is None or self.executor.stopped:
+                return
 
     def by_sigint(self) -> None:
         main = threading.main_thread().ident
         assert main is not None
         signal.pthread_kill(main, signal.SIGINT)
 
-    def once(self, action: Action, halt: Callable[[], None]) -> float | None:
-        """Milliseconds from the stop to the last event; None when something stayed pressed."""
+    def once(self, action: Action, halt: Callable[[], None]) -> Halted:
+        """Stop an action at a random moment."""
+        self.stage.calm()
         self.backend.move(Point(300, 200))
         self.stage.received()
-        executor = self.executor = Executor(self.backend, self.screen)
-        executor._watcher = None  # nothing to watch: the action shall begin at once
+        executor = self.executor = Executor(self.backend, self.screen, HASTY)
         moment = 0.0
 
         def later() -> None:
             nonlocal moment
-            while not self.stage.journal.stat().st_size:
+            end = time.monotonic() + _BEGIN_SECONDS
+            while not self.stage.journal.stat().st_size and time.monotonic() < end:
                 time.sleep(0.001)
             time.sleep(self.random.random() * 0.25)
             moment = time.time()
@@ -81,14 +111,10 @@ class Bench:
         def interrupt() -> None:
             threading.Thread(target=executor.stop).start()
 
-        stopper = threading.Thread(target=later)
+        stopper = threading.Thread(target=later, daemon=True)
         stopper.start()
         with on_signals(interrupt):
-            try:
-                while True:  # a drag may be over before the stop comes
-                    executor.perform(action)
-            except Stopped:
-                pass
+            ended = _performed(executor, action)
             stopper.join()
         time.sleep(_AFTERWARDS_SECONDS)
         free = self.stage.pressed() == ([], 0)
@@ -96,30 +122,30 @@ class Bench:
             e for e in self.stage.received() if e.get("key") not in ("Control_L", "Alt_L", "Escape")
         ]
         last = max((e["time"] for e in events), default=moment)
-        return (max(0.0, last - moment)) * 1000 if free else None
+        return Halted(max(0.0, last - moment) * 1000 if ended else inf, free)
 
 
-def measure(tries: int) -> Table:
+def _performed(executor: Executor, action: Action) -> bool:
+    """Again and again (a drag may be over before the stop comes); whether it was stopped."""
+    end = time.monotonic() + 2 * _BEGIN_SECONDS
+    try:
+        while time.monotonic() < end:
+            executor.perform(action)
+    except Stopped:
+        return True
+    executor.stop()
+    return False
+
+
+def measure(sheet: Sheet, seconds: float) -> None:
     """A row per way to stop."""
-    table = Table(
-        "stop",
-        "tries",
-        "p50",
-        "p99",
-        "worst",
-        "over 50 ms",
-        "left pressed",
-        title="stops",
-        box=None,
-    )
     with (
         tempfile.TemporaryDirectory() as folder,
         open_stage(Path(folder), Size(640, 480)) as stage,
         X11Backend(stage.name) as backend,
         Screen(stage.name) as screen,
     ):
-        bench, usual = Bench(stage, backend, screen), stage.mapping()
-        text, drag = Type(mixed(10_000)), Drag(Point(20, 20), Point(600, 400))
+        bench = Bench(stage, backend, screen)
         with bench.human:
             for halt in (
                 bench.from_a_thread,
@@ -127,12 +153,21 @@ def measure(tries: int) -> Table:
                 bench.by_a_corner,
                 bench.by_sigint,
             ):
-                found = [bench.once(text if n % 2 else drag, halt) for n in range(tries // 4)]
-                waits = sorted(wait for wait in found if wait is not None)
-                late = sum(wait > 50 for wait in waits)
-                words = halt.__name__.replace("_", " ")
-                parts = (waits[min(len(waits) - 1, int(len(waits) * p))] for p in (0.5, 0.99, 1))
-                times = [f"{part:.1f} ms" for part in parts]
-                table.add_row(words, str(len(found)), *times, str(late), str(found.count(None)))
-        table.caption = f"keyboard as before: {stage.mapping() == usual}"
-    return table
+                name = halt.__name__.replace("_", " ")
+                sheet.row(name, seconds / 4, partial(_stops, bench, halt, seconds / 4))
+
+
+def _stops(bench: Bench, halt: Callable[[], None], seconds: float) -> list[str]:
+    """Half of them in the middle of a drag, half in the middle of typing."""
+    usual = bench.stage.mapping()
+    text, drag = Type(mixed(10_000)), Drag(Point(20, 20), Point(600, 400))
+    found = [bench.once(text if n % 2 else drag, halt) for n in rounds(TRIES // 4, seconds)]
+    late = sorted(each.late for each in found)
+    parts = (late[min(len(late) - 1, int(len(late) * p))] for p in (0.5, 0.99, 1))
+    return [
+        str(len(found)),
+        *(f"{part:.1f} ms" for part in parts),
+        str(sum(each > 50 for each in late)),
+        str(sum(not each.free for each in found)),
+        "as before" if bench.stage.mapping() == usual else "CHANGED",
+    ]

@@ -1,40 +1,58 @@
 """The hands: settling, typing, speed and stops, on throw-away displays; rivals in the same run.
 
-    python -m benchmarks.hands settle [--tries 100]
-    python -m benchmarks.hands typing [--characters 10000] [--rival-characters 1000]
-    python -m benchmarks.hands speed [--tries 300]
-    python -m benchmarks.hands stops [--tries 1000]
+    python -m benchmarks.hands [settle] [typing] [speed] [stops] [--minutes 6.5]
+    python -m benchmarks.hands --quick
 
-`typing` wants pynput (`pip install pynput`) and xdotool; `speed` wants scrot, PyAutoGUI's camera.
+Without a name it measures all four. Every row makes so many tries as its share of the time allows,
+up to the number that the targets speak of, and says how many; `--minutes 25` reaches all of those
+on one core. `--quick` only shows that everything runs. `typing` wants pynput (`pip install pynput`)
+and xdotool; `speed` wants scrot, PyAutoGUI's camera.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 
 from rich.console import Console
 
 from benchmarks import _hands_settle, _hands_speed, _hands_stops, _hands_typing
+from benchmarks._hands_sheet import Sheet
+
+MODES = {
+    "settle": (_hands_settle, 0.4),
+    "typing": (_hands_typing, 0.25),
+    "speed": (_hands_speed, 0.08),
+    "stops": (_hands_stops, 0.27),
+}
+"""What measures each, and its share of the time."""
+_QUICK_MINUTES = 0.25
 
 
 def main() -> None:
-    """Measure one thing and print its table."""
+    """Measure, and print a table after each mode."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("settle", "typing", "speed", "stops"))
-    parser.add_argument("--tries", type=int)
-    parser.add_argument("--characters", type=int, default=10_000)
-    parser.add_argument("--rival-characters", type=int, default=1_000)
+    parser.add_argument("what", nargs="*", help=f"of {', '.join(MODES)}; all, unless named")
+    parser.add_argument("--minutes", type=float, default=6.5, help="for all four together")
+    parser.add_argument("--quick", action="store_true", help="a smoke test")
     asked = parser.parse_args()
-    match asked.what:
-        case "settle":
-            table = _hands_settle.measure(asked.tries or 100)
-        case "typing":
-            table = _hands_typing.measure(asked.characters, asked.rival_characters)
-        case "speed":
-            table = _hands_speed.measure(asked.tries or 300)
-        case "stops":
-            table = _hands_stops.measure(asked.tries or 1000)
-    Console(width=150).print(table)
+    if unknown := set(asked.what) - set(MODES):
+        parser.error(f"expected some of {', '.join(MODES)}, actually: {', '.join(unknown)}")
+    seconds = 60 * (_QUICK_MINUTES if asked.quick else asked.minutes)
+    whole = [_measured(name, seconds) for name in asked.what or MODES]
+    sys.exit(0 if all(whole) else 1)
+
+
+def _measured(name: str, seconds: float) -> bool:
+    """Print the table of one mode; whether all of it could be measured."""
+    mode, share = MODES[name]
+    sheet = Sheet(name, *mode.COLUMNS)
+    try:
+        mode.measure(sheet, seconds * share)
+    except Exception as error:  # no display, or it went away: what was measured is still shown
+        sheet.fail(f"{name} as a whole", error)
+    Console(width=170).print(sheet.table, "")
+    return sheet.whole
 
 
 if __name__ == "__main__":

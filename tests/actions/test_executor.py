@@ -505,3 +505,19 @@ def test_an_unexpected_error_releases_too_and_is_passed_on() -> None:
     with pytest.raises(KeyboardInterrupt):
         Executor(backend).perform(Hotkey(("ctrl", "t")))
     assert broken.held_keys == ()
+
+
+def test_a_pointer_put_into_a_corner_between_the_steps_of_a_drag_stops_it() -> None:
+    class Pushed(ScriptedBackend):
+        """After each of the first moves a hand puts the pointer into the corner."""
+
+        def move(self, point: Point) -> None:
+            super().move(point)
+            if self.held_buttons:
+                super().move(Point(199, 99))
+
+    executor, view = room(backend=Pushed(pointer=Point(20, 20)))
+    with pytest.raises(Stopped, match="corner"):
+        executor.perform(Drag(Point(10, 10), Point(90, 90)))
+    steps = [event.point for event in view.backend.events if event.kind is Kind.MOVE]
+    assert len(steps) < 6
