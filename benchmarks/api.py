@@ -1,34 +1,32 @@
 """The inference API under load: what it adds to the engine, and whether it lasts.
 
-    python benchmarks/api.py [overhead] [soak] [--minutes 10] [--clients 16]
+    python benchmarks/api.py [overhead] [soak] [throughput] [--minutes 2.5] [--clients 16]
 
 Starts `eyehand serve` with the embedded model in a process of its own. `overhead` is the time at
 the client minus the decision's own `total_ms`, one request after the other. `soak` keeps so many
 clients busy; every request must be answered with an action, and the server's memory is read every
-second.
+second. `throughput` runs 8 clients against `eyehand serve` and against `transformers serve`, both
+with the same random weights. Each part takes about three minutes.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
+import faulthandler
 import io
 import os
 import platform
-import re
+import signal
 import statistics
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import httpx
+from _api_server import TOKEN, Served, eyehand, quantile
+from _api_throughput import compare
 from PIL import Image, ImageDraw
 
 from agent.policies.scripted import ScriptedPolicy
@@ -37,48 +35,10 @@ from server.backend import Backend, PolicyChat
 from server.settings import Settings
 from server.tokens import Tokens
 
-TOKEN = "b" * 43
 SCREENS = 8
 SIZE = (320, 240)
-
-
-@dataclass(frozen=True)
-class Served:
-    """A running server: its root URL and its process id."""
-
-    url: str
-    pid: int
-
-    def client(self) -> httpx.Client:
-        """One client with its own connection."""
-        header = {"Authorization": f"Bearer {TOKEN}"}
-        return httpx.Client(base_url=self.url, headers=header, timeout=300)
-
-    def megabytes(self) -> float:
-        """Resident memory."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
-        assert found is not None
-        return int(found[1]) / 1024
-
-
-@contextmanager
-def served() -> Iterator[Served]:
-    """`eyehand serve` with the embedded model, as a user starts it."""
-    with TemporaryDirectory() as folder:
-        command = [sys.executable, "-c", "from agent.cli import app; app()", "serve", "--port", "0"]
-        environ = os.environ | {"EYEHAND_TOKEN": TOKEN, "XDG_STATE_HOME": folder}
-        log = Path(folder) / "log"
-        with log.open("w") as stderr:
-            process = subprocess.Popen(command, env=environ, stderr=stderr)
-        try:
-            while not (found := re.search(r"listens on (\S+)", log.read_text())):
-                assert process.poll() is None, log.read_text()
-                time.sleep(0.1)
-            yield Served(found[1], process.pid)
-        finally:
-            process.terminate()
-            process.wait(60)
+LAST_RESORT = 900
+"""Seconds after which the process says where it is, and ends."""
 
 
 def screen(number: int) -> str:
@@ -98,11 +58,15 @@ def body(number: int) -> dict[str, str]:
     return {"instruction": "Click on the OK button.", "screenshot": screen(number % SCREENS)}
 
 
-def overhead(server: Served, count: int = 60) -> None:
-    """Print what the server adds to a decision."""
-    added, decided = [], []
+def overhead(server: Served, count: int = 60, seconds: float = 120) -> None:
+    """Print what the server adds to a decision, over so many requests as there is time for."""
+    added: list[float] = []
+    decided: list[float] = []
+    end = time.monotonic() + seconds
     with server.client() as client:
         for number in range(count + 5):
+            if time.monotonic() > end and added:
+                break
             request = body(number)
             start = time.perf_counter()
             answer = client.post("/v1/act", json=request)
@@ -111,7 +75,7 @@ def overhead(server: Served, count: int = 60) -> None:
             if number >= 5:  # the first ones warm up
                 added.append(spent - own)
                 decided.append(own)
-    print(f"decision p50 {statistics.median(decided):.1f} ms, {count} requests of {SIZE}")
+    print(f"decision p50 {statistics.median(decided):.1f} ms, {len(added)} requests of {SIZE}")
     print(f"overhead p50 {statistics.median(added):.1f} ms, p90 {quantile(added, 0.9):.1f} ms")
 
 
@@ -191,26 +155,28 @@ def _busy(server: Served, tally: Tally, end: float, number: int) -> None:
                 tally.ends[kind] += 1
 
 
-def quantile(values: list[float], share: float) -> float:
-    """The value that this share of all is not above."""
-    return sorted(values)[min(int(share * len(values)), len(values) - 1)]
-
-
 def main() -> None:
     """Run the parts that were asked for, all by default."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=["overhead", "soak", []])
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("parts", nargs="*", choices=["overhead", "soak", "throughput", []])
+    parser.add_argument("--minutes", type=float, default=2.5, help="of the soak; 10 for the target")
+    parser.add_argument("--clients", type=int, default=16, help="of the soak")
+    parser.add_argument("--seconds", type=float, default=30, help="per server, of the throughput")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the servers end with us
+    faulthandler.dump_traceback_later(LAST_RESORT + asked.minutes * 60, exit=True)
+    parts = asked.parts or ["overhead", "soak", "throughput"]
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    print(f"{platform.machine()}, {os.cpu_count()} cores, load average before {load}")
-    with served() as server:
-        if not asked.parts or "overhead" in asked.parts:
-            overhead(server)
-            bare()
-        if not asked.parts or "soak" in asked.parts:
-            soak(server, asked.clients, asked.minutes)
+    print(f"{platform.machine()}, {os.cpu_count()} cores, load average before {load}", flush=True)
+    if {"overhead", "soak"} & set(parts):
+        with eyehand() as server:
+            if "overhead" in parts:
+                overhead(server)
+                bare()
+            if "soak" in parts:
+                soak(server, asked.clients, asked.minutes)
+    if "throughput" in parts:
+        compare(8, asked.seconds)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Measure the live view and the stop button: `.venv/bin/python benchmarks/door.py`.
+"""Measure the live view and the stop button: `.venv/bin/python benchmarks/door.py [--quick]`.
 
 A real server, a real display of 1920x1080, and the console in real Chromium on the same machine.
 
@@ -8,16 +8,20 @@ A real server, a real display of 1920x1080, and the console in real Chromium on 
   new colour, found by asking the canvas in a tight loop of the page. Both sides read one clock.
 - stop: the agent drags without end; the page's stop button is clicked, and X's RECORD extension
   tells when the last event reached the display.
+
+All of it takes about two minutes. What does not happen within `PATIENCE` ends it with an error.
 """
 
 from __future__ import annotations
 
+import argparse
+import faulthandler
 import os
 import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,9 +51,10 @@ from vision.geometry import Size
 
 TOKEN = Tokens("b" * 43)
 SIZE = Size(1920, 1080)
-SECONDS = 5.0
-FLASHES = 30
-STOPS = 20
+PATIENCE = 30.0
+"""Seconds."""
+LAST_RESORT = 600
+"""Seconds after which the process says where it is, and ends."""
 DRAGS = [
     f"Action: drag(start_box='({100 + n % 50},100)', end_box='({900 - n % 50},900)')"
     for n in range(100_000)
@@ -66,9 +71,13 @@ PROBE = """() => {
     if (!counted) { counted = true; window.drawn += 1; queueMicrotask(() => { counted = false; }); }
   };
   window.colour = () => pen.getImageData(20, 20, 1, 1).data[0];
-  window.sawAt = (bright) => new Promise((done) => {
-    const look = () => ((window.colour() > 127) === bright
-      ? done(performance.timeOrigin + performance.now()) : setTimeout(look, 1));
+  window.sawAt = (bright) => new Promise((done, fail) => {
+    const end = performance.now() + 30000;
+    const look = () => {
+      if ((window.colour() > 127) === bright) done(performance.timeOrigin + performance.now());
+      else if (performance.now() > end) fail(new Error("a flash was never seen"));
+      else setTimeout(look, 1);
+    };
     look();
   });
   window.stopAt = () => {
@@ -98,8 +107,21 @@ class Bench:
 
     def becomes(self, state: str) -> None:
         """Wait for a state."""
-        while self.http.get(f"/v1/sessions/{self.session}").json()["state"] != state:
-            time.sleep(0.01)
+        path = f"/v1/sessions/{self.session}"
+        until(lambda: self.http.get(path).json()["state"] == state, f"the session to be {state}")
+
+
+def until(condition: Callable[[], object], what: str, pause: float = 0.01) -> None:
+    """Wait for it.
+
+    Raises:
+        TimeoutError: in vain.
+    """
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {PATIENCE:g} s in vain for {what}")
+        time.sleep(pause)
 
 
 @contextmanager
@@ -143,8 +165,8 @@ def bench() -> Iterator[Bench]:
             page.set_default_timeout(60_000)
             page.goto(f"{url}/console/#token={TOKEN.secret}")
             page.locator("#live:not([hidden])").wait_for()
-            while page.evaluate("document.querySelector('#canvas').width") != SIZE.width:
-                time.sleep(0.1)
+            shown = "document.querySelector('#canvas').width"
+            until(lambda: page.evaluate(shown) == SIZE.width, "the first picture", 0.1)
             page.evaluate(PROBE)
             yield Bench(page, http, session, virtual.name)
         finally:
@@ -219,7 +241,7 @@ class Painter:
         self.x.close()
 
 
-def frames(bench: Bench, width: int, height: int) -> float:
+def frames(bench: Bench, width: int, height: int, seconds: float) -> float:
     """Pictures per second that the console draws while an area changes 30 times a second."""
     painter, over = Painter(bench.display, width, height), threading.Event()
 
@@ -234,7 +256,7 @@ def frames(bench: Bench, width: int, height: int) -> float:
     try:
         time.sleep(2)
         first, begun = bench.page.evaluate("window.drawn"), time.perf_counter()
-        time.sleep(SECONDS)
+        time.sleep(seconds)
         last = bench.page.evaluate("window.drawn")
         return float(last - first) / (time.perf_counter() - begun)
     finally:
@@ -243,12 +265,12 @@ def frames(bench: Bench, width: int, height: int) -> float:
         painter.close()
 
 
-def glass(bench: Bench) -> list[float]:
+def glass(bench: Bench, flashes: int) -> list[float]:
     """Milliseconds from a change on the display to the same change on the canvas."""
     painter, times = Painter(bench.display, 200, 200), []
     painter.fill(False)
     bench.page.evaluate("window.sawAt(false)")
-    for number in range(FLASHES):
+    for number in range(flashes):
         bright = number % 2 == 0
         waiting = f"window.seen = window.sawAt({str(bright).lower()}); 0"
         bench.page.evaluate(waiting)
@@ -300,19 +322,17 @@ class Events:
         self._data.close()
 
 
-def stops(bench: Bench) -> tuple[list[float], int]:
+def stops(bench: Bench, count: int) -> tuple[list[float], int]:
     """Milliseconds from the click on Stop to the last event, and buttons held at the end."""
     events, times = Events(bench.display), []
     bench.post("lease")
     try:
-        for number in range(STOPS):
+        for number in range(count):
             bench.post("run", instruction="drag for ever", max_steps=1000)
-            while not events.held:
-                time.sleep(0.001)
+            until(lambda: events.held, "a drag", 0.001)
             time.sleep(0.007 * (number % 9))
             bench.page.locator("#stop:not([disabled])").wait_for()
-            while not events.held:
-                time.sleep(0.001)
+            until(lambda: events.held, "a drag", 0.001)
             clicked = bench.page.evaluate("window.stopAt()")
             bench.becomes("idle")
             time.sleep(0.1)
@@ -340,18 +360,27 @@ def row(values: list[float]) -> str:
 
 def main() -> None:
     """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a few of each, to see that it works")
+    quick = parser.parse_args().quick
+    seconds, flashes, halts = (1.0, 4, 3) if quick else (5.0, 30, 20)
+    faulthandler.dump_traceback_later(LAST_RESORT, exit=True)
     load = os.getloadavg()[0]
     table = Table("1920x1080, console in Chromium", "measured", "target")
     with bench() as running:
         table.add_row(
-            "whole screen changes, 30/s", f"{frames(running, 1920, 1080):.1f} frames/s", ">= 10"
+            "whole screen changes, 30/s",
+            f"{frames(running, 1920, 1080, seconds):.1f} frames/s",
+            ">= 10",
         )
         table.add_row(
-            "640x480 of it changes, 30/s", f"{frames(running, 640, 480):.1f} frames/s", ">= 10"
+            "640x480 of it changes, 30/s",
+            f"{frames(running, 640, 480, seconds):.1f} frames/s",
+            ">= 10",
         )
-        table.add_row("glass to glass", row(glass(running)), "<= 150 ms")
+        table.add_row("glass to glass", row(glass(running, flashes)), "<= 150 ms")
         table.add_row("CPU while nothing changes", f"{idle(running):.1%} of a core", "")
-        times, held = stops(running)
+        times, held = stops(running, halts)
         table.add_row("Stop to last event", row(times), "<= 100 ms")
         table.add_row("buttons held after all stops", str(held), "0")
     Console(width=100).print(table)

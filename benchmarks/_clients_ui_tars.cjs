@@ -1,4 +1,4 @@
-// Runs the published UI-TARS SDK against our server; started by ui_tars_sdk.py.
+// Runs the published UI-TARS SDK against our server; started by clients.py.
 // Arguments: base URL, screenshot file, SDK mode ("1.0" or "1.5"). The token is in EYEHAND_TOKEN.
 const fs = require("fs");
 const { GUIAgent } = require("@ui-tars/sdk");
