@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import anyio.to_thread
@@ -11,10 +12,10 @@ from pydantic import BaseModel, Field
 
 from actions.codec import to_dict
 from actions.space import Step, on_points
-from agent.policies.base import Decision, Observation, Turn
+from agent.policies.base import Decision, Observation, Policy, Turn
 from server.errors import ApiError
 from server.images import ImageReader
-from server.queue import outcome
+from server.queue import Ticket, outcome
 from server.service import Service
 from server.settings import Settings
 from vision.geometry import GeometryError
@@ -76,7 +77,7 @@ def router(service: Service) -> APIRouter:
         check_text(body, service.settings)
         service.queue.refuse_if_full()
         observation = await anyio.to_thread.run_sync(_observation, body, service)
-        ticket = service.queue.enter(lambda _: service.backend.policy.decide(observation))
+        ticket = service.queue.enter(partial(_decision, service.backend.policy, observation))
         decision = await outcome(ticket, request)
         service.metrics.spent(decision.usage)
         return reply(decision)
@@ -132,6 +133,11 @@ def placed(decision: Decision) -> Step:
     except GeometryError as error:
         raise ApiError(502, f"the model pointed outside the screenshot: {error}") from error
     return Step(decision.step.thought, actions)
+
+
+def _decision(policy: Policy, observation: Observation, ticket: Ticket[Decision]) -> Decision:
+    """What the policy decides; it stops where nobody waits any more."""
+    return policy.decide(replace(observation, check=ticket.check))
 
 
 def _observation(body: ActRequest, service: Service) -> Observation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.policies.base import Decision, Observation, Policy, Turn
 from agent.policies.chat import ChatModel, Emit, Finish, Message, Reply, Role
@@ -76,7 +76,8 @@ class PolicyChat(ChatModel):
         if observation is None:
             reply = Reply(cut(NO_SCREEN, stop))
         else:
-            reply = _reply(self._policy.decide(observation), max_tokens, stop)
+            watched = replace(observation, check=lambda: emit(""))
+            reply = _reply(self._policy.decide(watched), max_tokens, stop)
         emit(reply.text)
         return reply
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import anyio.to_thread
@@ -142,7 +143,7 @@ def _acting(
     def work(ticket: Ticket[Answer]) -> Answer:
         if observation is None:
             return Answer("", _called(body, [{"type": "screenshot"}]), Usage())
-        decision = service.backend.policy.decide(observation)
+        decision = service.backend.policy.decide(replace(observation, check=ticket.check))
         service.metrics.spent(decision.usage)
         return Answer(decision.text, _output(body, decision, name), decision.usage)
 

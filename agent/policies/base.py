@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from actions.space import Step
@@ -25,6 +26,10 @@ class Turn:
     feedback: str = ""
 
 
+def still_wanted() -> None:
+    """The check of a decision that is waited for to its end."""
+
+
 @dataclass(frozen=True)
 class Observation:
     """All that a policy may look at: pixels and words, never the DOM.
@@ -34,12 +39,15 @@ class Observation:
         frame: the screen now.
         history: earlier steps, oldest first.
         max_tokens: most tokens to write, None leaves it to the policy.
+        check: called now and then while a model in this process decides, from any thread; what it
+            raises ends the decision. It is no part of what is seen.
     """
 
     instruction: str
     frame: Frame
     history: tuple[Turn, ...] = ()
     max_tokens: int | None = None
+    check: Callable[[], object] = field(default=still_wanted, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

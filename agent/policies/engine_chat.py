@@ -101,7 +101,7 @@ class ChatPolicy(Policy):
             stop=(),
             seed=None,
             temperature=0.0,
-            emit=lambda _: None,
+            emit=lambda _: observation.check(),
         )
         decision = Decision(reply.text, space, usage=reply.usage, timing=reply.timing)
         try:

@@ -88,7 +88,9 @@ class EmbeddedPolicy(Policy):
         ids += prompt.instruction_ids(tokenizer, instruction, done)
         picture = Picture(prepared, observation.frame.digest)
         limit = observation.max_tokens or 256
-        return self.engine.generate(ids, [picture], limit, grammar=self._grammar)
+        return self.engine.generate(
+            ids, [picture], limit, grammar=self._grammar, check=observation.check
+        )
 
 
 def load_engine(directory: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Engine:

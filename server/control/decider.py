@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import CancelledError, wait
+from dataclasses import replace
 from typing import Any
 
 from actions.codec import to_dict
@@ -66,7 +67,9 @@ class SessionPolicy(Policy):
     def _enter(self, observation: Observation) -> Ticket[Decision]:
         while True:
             try:
-                return self._queue.enter(lambda _: self._policy.decide(observation))
+                return self._queue.enter(
+                    lambda ticket: self._policy.decide(replace(observation, check=ticket.check))
+                )
             except ApiError:  # the line is full; a session has time
                 if self._stopped.wait(_FULL_SECONDS):
                     raise _stopped() from None

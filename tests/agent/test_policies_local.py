@@ -62,6 +62,27 @@ def test_the_embedded_policy_decides_on_pixels(embedded: Path) -> None:
     assert again.timing.total_ms >= again.timing.decode_ms
 
 
+def test_a_decision_that_nobody_waits_for_ends_within_a_step(embedded: Path) -> None:
+    policy = local_policy(embedded)
+    assert isinstance(policy, EmbeddedPolicy)
+    before, asked = policy.decide(Observation("press OK", a_frame())), 0
+
+    def leave() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            raise Left
+
+    with pytest.raises(Left):
+        policy.decide(Observation("press OK", a_frame(), check=leave))
+    assert asked == 3
+    assert policy.decide(Observation("press OK", a_frame())).text == before.text
+
+
+class Left(Exception):
+    """Nobody waits."""
+
+
 def test_the_weights_are_named_in_the_record(embedded: Path) -> None:
     about = local_policy(embedded).describe()
     assert about["policy"] == "embedded"

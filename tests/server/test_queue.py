@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -20,6 +21,7 @@ from tests.server.conftest import (
     middle,
     picture,
     said,
+    shown,
     wait_for,
 )
 
@@ -101,6 +103,37 @@ def test_a_client_that_leaves_frees_its_place(open_door: Open) -> None:
         assert first.result().status_code == 200
     assert door.act(instruction="later").status_code == 200
     assert [seen.instruction for seen in policy.seen] == ["press OK", "later"]
+
+
+@pytest.mark.parametrize("path", ["/v1/act", "/v1/chat/completions", "/v1/responses"])
+def test_the_policy_stops_deciding_for_a_client_that_left(open_door: Open, path: str) -> None:
+    ended = threading.Event()
+    steps: list[int] = []
+
+    def write(observation: Observation) -> Decision:
+        try:
+            while True:
+                observation.check()
+                steps.append(len(steps))
+                time.sleep(0.01)
+        finally:
+            ended.set()
+
+    door = open_door(ScriptedPolicy(write))
+    words = {"type": "input_text", "text": "press OK"}
+    image = {"type": "input_image", "image_url": picture(50, 50)}
+    bodies: dict[str, object] = {
+        "/v1/act": {"instruction": "press OK", "screenshot": picture(50, 50)},
+        "/v1/chat/completions": {"messages": [shown(picture(50, 50))]},
+        "/v1/responses": {
+            "input": [{"role": "user", "content": [words, image]}],
+            "tools": [{"type": "computer"}],
+        },
+    }
+    leave(door, path, bodies[path])
+    assert ended.wait(10)
+    assert steps, "it had begun"
+    wait_for(lambda: waiting(door) == 0)
 
 
 @pytest.mark.parametrize("stream", [False, True])
