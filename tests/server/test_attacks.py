@@ -9,13 +9,19 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from agent.environments.browser import Browser
 from agent.environments.display import VirtualDisplay
+from agent.policies.base import Decision, Observation
+from agent.policies.scripted import ScriptedPolicy as Texts
+from server.app import bind
+from server.errors import ErrorBody
 from server.settings import Settings
 from tests.server.conftest import TOKEN, Door, Open, ScriptedPolicy
+from tests.server.control_kit import FOREVER, Client, Desks, settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,6 +50,43 @@ CLASSES = {
     "prefix match of hosts": (
         "server/test_security.py::test_a_foreign_host_is_refused_even_with_the_token"
     ),
+    "MSRC (UFO): path traversal via a name": ("server/test_attacks.py::test_no_name_is_a_path"),
+    "MSRC (UFO): results injected into another session": (
+        "server/test_attacks.py::test_a_lease_opens_its_own_session_only"
+    ),
+    "UITD: a path check by prefix reads siblings": "server/test_attacks.py::test_no_name_is_a_path",
+    "UITD, bytebot: every interface, every origin": (
+        "server/test_security.py::test_an_address_that_others_reach_needs_tls_or_a_flag"
+    ),
+    "midscene: a documented loopback that is none": (
+        "server/test_attacks.py::test_the_default_listens_on_loopback_alone"
+    ),
+    "bytebot: typed text in logs": (
+        "server/test_security.py::test_logs_hold_neither_token_nor_typed_text"
+    ),
+    "OSWorld: a debug console": "server/test_attacks.py::test_a_fault_shows_no_traceback",
+    "MagenticLite: an empty Host": (
+        "server/test_security.py::test_an_empty_or_absent_host_is_refused"
+    ),
+    "e2b: a password in the address": (
+        "server/test_security.py::test_the_token_is_not_taken_from_query_or_cookie"
+    ),
+    "Anthropic demo: text pasted into a shell": (
+        "server/test_attacks.py::test_no_text_can_become_code"
+    ),
+    "ui-tars, CVE-2026-26030: model text evaluated": (
+        "actions/test_dialects_bugs.py::test_p4_nothing_evaluates_text"
+    ),
+    "ui-tars: content pasted into source": "actions/test_dialects_bugs.py::test_p5_content_is_data",
+    "Visual Confused Deputy: the screen changes before the click (TOCTOU)": (
+        "actions/test_executor.py::test_a_target_that_changed_is_not_clicked"
+    ),
+    "prompt injection: a secret typed into a page that asks for it": (
+        "server/test_control_seat.py::test_a_secret_reaches_the_keyboard_and_neither_watchers"
+    ),
+    "browser-use #4763: data:, blob: and other schemes": (
+        "server/test_control_ends.py::test_a_senseless_wish_is_refused"
+    ),
     "MSRC (UFO): SSRF": "server/test_attacks.py::test_no_address_of_a_request_is_fetched",
     "MSRC (UFO): shell, XXE; eval of model text": (
         "server/test_attacks.py::test_no_text_can_become_code"
@@ -52,13 +95,13 @@ CLASSES = {
         "server/test_attacks.py::test_no_setting_turns_the_token_off"
     ),
 }
-"""Attack -> the test; those on path containment are with the episodes' routes."""
+"""Attack -> the beginning of the name of the test."""
 
 
 @pytest.mark.parametrize("place", CLASSES.values(), ids=CLASSES)
 def test_every_class_has_its_test(place: str) -> None:
     file, _, name = place.partition("::")
-    assert f"\ndef {name}(" in (ROOT / "tests" / file).read_text()
+    assert f"\ndef {name}" in (ROOT / "tests" / file).read_text()
 
 
 ATTACK = """async ({url, socket, token}) => {
@@ -160,6 +203,50 @@ def test_no_setting_turns_the_token_off(open_door: Open, settings: Settings) -> 
     door = open_door(settings=settings)
     assert door.bare.get("/v1/models").status_code == 401
     assert door.bare.post("/v1/sessions", json={}).status_code == 401
+
+
+@pytest.mark.parametrize("name", ["..", "../x", "/etc/passwd", "run-1/../../runs-2", "x\0"])
+def test_no_name_is_a_path(open_door: Open, tmp_path: Path, name: str) -> None:
+    runs, sibling = tmp_path / "runs", tmp_path / "runs-2"
+    for folder in (runs / "run-1", sibling):
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").write_text("{}")
+    door = open_door(settings=settings(runs), desks=Desks())
+    quoted = quote(name, safe="").replace(".", "%2e")  # or the client itself resolves the dots
+    for path in (f"/v1/episodes/{quoted}", f"/v1/sessions/{quoted}", f"/console/{quoted}"):
+        answer = door.http.get(path)
+        assert answer.status_code in (400, 404), path
+        assert ErrorBody.model_validate_json(answer.content)
+    shown = door.http.get(f"/v1/episodes/{quoted}/steps/0/picture")
+    assert shown.status_code in (400, 404)
+
+
+def test_a_lease_opens_its_own_session_only(open_door: Open, tmp_path: Path) -> None:
+    door = open_door(Texts(FOREVER), settings=settings(tmp_path), desks=Desks())
+    mine, other = Client.open(door).take(), Client.open(door).take()
+    other.do("run", instruction="press it", supervised=True)
+    question = other.becomes("asking")["question"]["number"]
+    foreign = Client(door, other.id, mine.lease)
+    assert foreign.post("approve", question=question)[0] == 409
+    assert foreign.post("take-over")[0] == 409
+    assert foreign.post("input", actions=[{"type": "move", "point": [1, 1]}])[0] == 409
+    assert other.session["state"] == "asking"
+    other.do("stop")
+
+
+def test_the_default_listens_on_loopback_alone() -> None:
+    with bind(Settings(port=0)) as listener:
+        assert listener.getsockname()[0] == "127.0.0.1"
+
+
+def test_a_fault_shows_no_traceback(open_door: Open) -> None:
+    def broken(_: Observation) -> Decision:
+        raise KeyError("what the model wrote")
+
+    answer = open_door(ScriptedPolicy(broken)).act()
+    assert answer.status_code == 500
+    assert ErrorBody.model_validate_json(answer.content)
+    assert "wrote" not in answer.text and "Traceback" not in answer.text
 
 
 FORBIDDEN_CALLS = {"eval", "exec", "os.system", "os.popen", "pickle.load", "pickle.loads"}
