@@ -89,7 +89,8 @@ def _page(title: str, data: Json) -> str:
     environment = Environment(
         loader=PackageLoader("agent.episodes"), autoescape=True, undefined=StrictUndefined
     )
-    style, script = (_asset(environment, name) for name in ("report.css", "report.js"))
+    style = _asset(environment, "report.css")
+    script = _asset(environment, "shared.js") + _asset(environment, "report.js")
     return environment.get_template("report.html").render(
         title=title,
         data=data,

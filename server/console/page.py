@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response
@@ -18,6 +19,7 @@ _KINDS = {
     "timeline.js": "text/javascript",
     "player.js": "text/javascript",
     "parts.js": "text/javascript",
+    "shared.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
 
@@ -40,10 +42,16 @@ PUBLIC = frozenset({"/", ROOT, *(ROOT + name for name in _KINDS)})
 """Paths that may be read without a token."""
 
 
+def place(name: str) -> Traversable:
+    """Where a file of the console lies; one belongs to the reports of episodes as well."""
+    if name == "shared.js":
+        return files("agent.episodes") / "templates" / name
+    return files("server.console") / "static" / name
+
+
 def router() -> APIRouter:
     """The page and its files."""
-    folder = files("server.console") / "static"
-    known = {name: (folder / name).read_bytes() for name in _KINDS}
+    known = {name: place(name).read_bytes() for name in _KINDS}
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/")

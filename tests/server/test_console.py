@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from agent.environments.display import VirtualDisplay
 from agent.policies.scripted import ScriptedPolicy as Texts
-from server.console.page import PUBLIC
+from server.console.page import PUBLIC, place
 from tests.server.conftest import TOKEN, Door, Open, wait_for
 from tests.server.control_kit import Client, Desks, desk_on, settings
 from tests.server.test_control import CLICK, DONE, FOREVER
@@ -77,8 +77,9 @@ def test_a_page_of_another_origin_may_not_even_load_it(door: Door) -> None:
 
 
 def test_every_file_is_served_and_loads_nothing_from_elsewhere() -> None:
-    assert {f"/console/{file.name}" for file in STATIC.iterdir()} <= PUBLIC
-    for file in STATIC.iterdir():
+    files = [*STATIC.iterdir(), place("shared.js")]
+    assert {f"/console/{file.name}" for file in files} <= PUBLIC
+    for file in files:
         text = file.read_text()
         own = text.replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"https?://[a-z]|@import|url\(", own), file

@@ -1,17 +1,7 @@
-"use strict";
-const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent);
 const state = { episode: 0, step: 0, after: false, marks: true, query: "" };
 const episode = () => data.episodes[state.episode];
 const step = () => episode().steps[state.step];
-
-/** An element with a class and children; text only ever becomes text. */
-function make(tag, kind, ...children) {
-  const made = document.createElement(tag);
-  if (kind) made.className = kind;
-  made.append(...children.filter((child) => child !== null));
-  return made;
-}
 
 /** Text whose search hits are marked. */
 function marked(text) {
@@ -27,7 +17,6 @@ function marked(text) {
   return parts;
 }
 
-const ms = (value) => (value >= 9999.5 ? `${(value / 1000).toFixed(1)} s` : `${value.toFixed(value < 10 ? 1 : 0)} ms`);
 const hit = (one) => !state.query || one.words.includes(state.query);
 
 /* ---- the screen and the action on it ---- */
@@ -43,56 +32,11 @@ function fit() {
   draw(1 / scale);
 }
 
-function svg(kind, look, values, width) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", kind);
-  made.setAttribute("class", look);
-  for (const [name, value] of Object.entries(values)) made.setAttribute(name, value);
-  if (width) made.setAttribute("stroke-width", width);
-  $("overlay").append(made);
-}
-
-/** A path in white, then in colour: visible on every background. `u` is one screen pixel. */
-function stroke(path, u) {
-  svg("path", "halo", { d: path }, 6 * u);
-  svg("path", "ink", { d: path }, 3 * u);
-}
-
-function ring([x, y], radius, u) {
-  svg("circle", "halo", { cx: x, cy: y, r: radius * u }, 6 * u);
-  svg("circle", "ink", { cx: x, cy: y, r: radius * u }, 3 * u);
-}
-
-function target(point, count, u) {
-  svg("circle", "pulse", { cx: point[0], cy: point[1], r: 18 * u }, 3 * u);
-  for (let i = 0; i < count; i += 1) ring(point, 13 + 8 * i, u);
-  svg("circle", "dot", { cx: point[0], cy: point[1], r: 4.5 * u }, 1.5 * u);
-}
-
-/** An arrow between two points, its head two short strokes. */
-function arrow([ax, ay], [bx, by], u) {
-  const angle = Math.atan2(by - ay, bx - ax);
-  const wing = (turn) => `${bx - 14 * u * Math.cos(angle + turn)} ${by - 14 * u * Math.sin(angle + turn)}`;
-  stroke(`M${ax} ${ay}L${bx} ${by}M${wing(0.5)}L${bx} ${by}L${wing(-0.5)}`, u);
-}
-
-const WAY = { up: [0, -1], down: [0, 1], left: [-1, 0], right: [1, 0] };
+const drawn = new Marks($("overlay"));
 
 function draw(u) {
-  $("overlay").replaceChildren();
-  $("overlay").setAttribute("viewBox", `0 0 ${step().size[0]} ${step().size[1]}`);
-  if (!state.marks || state.after) return;
-  for (const { points, count, way } of step().marks) {
-    if (way && points.length) {
-      const [x, y] = points[0];
-      const [dx, dy] = WAY[way];
-      arrow([x - 26 * u * dx, y - 26 * u * dy], [x + 26 * u * dx, y + 26 * u * dy], u);
-    } else if (points.length === 2) {
-      arrow(points[0], points[1], u);
-      svg("circle", "dot", { cx: points[0][0], cy: points[0][1], r: 5 * u }, 1.5 * u);
-    } else if (points.length === 1) {
-      target(points[0], count, u);
-    }
-  }
+  const [width, height] = step().size;
+  drawn.draw(state.marks && !state.after ? step().marks : [], width, height, u);
 }
 
 function showScreen() {
