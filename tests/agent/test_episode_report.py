@@ -82,7 +82,7 @@ def test_the_report_opens_offline_and_turns_its_pages(tmp_path: Path, page: Page
     page.keyboard.press("ArrowRight")
     assert page.inner_text("#place") == "Step 2 of 5"
     assert "drag (-90, 8) → (-10, 72)" in page.inner_text("#detail")
-    assert page.locator("#overlay .ink").count() == 1
+    assert page.locator("#overlay .inked").count() == 1
     page.keyboard.press("o")
     assert page.locator("#overlay *").count() == 0
     page.keyboard.press("o")

@@ -33,13 +33,13 @@ CLASSES = {
         "server/test_websocket.py::test_a_page_of_another_origin_never_opens_it"
     ),
     "CVE-2026-25593: unauthenticated configuration": (
-        "server/test_security.py::test_every_route_wants_the_token_on_loopback_too"
+        "server/test_tokens.py::test_every_route_wants_the_token_on_loopback_too"
     ),
     "CVE-2026-43575: unauthenticated view of the screen": (
         "server/test_websocket.py::test_without_the_token_it_never_opens"
     ),
     "CVE-2026-53821: client-declared scopes": (
-        "server/test_security.py::test_a_token_opens_only_its_scope"
+        "server/test_tokens.py::test_a_token_opens_only_its_scope"
     ),
     "AutoJack: the agent's own browser": (
         "server/test_attacks.py::test_a_page_in_the_agents_own_browser_reaches_nothing"
@@ -69,7 +69,7 @@ CLASSES = {
         "server/test_security.py::test_an_empty_or_absent_host_is_refused"
     ),
     "e2b: a password in the address": (
-        "server/test_security.py::test_the_token_is_not_taken_from_query_or_cookie"
+        "server/test_tokens.py::test_the_token_is_not_taken_from_query_or_cookie"
     ),
     "Anthropic demo: text pasted into a shell": (
         "server/test_attacks.py::test_no_text_can_become_code"

@@ -15,8 +15,8 @@ from tests.server.test_images import header_only
 
 TESTS = Path(__file__).parent
 LIST = {
-    "wrong token": "test_security.py::test_a_wrong_token_is_refused",
-    "missing token": "test_security.py::test_every_route_wants_the_token_on_loopback_too",
+    "wrong token": "test_tokens.py::test_a_wrong_token_is_refused",
+    "missing token": "test_tokens.py::test_every_route_wants_the_token_on_loopback_too",
     "foreign Host": "test_security.py::test_a_foreign_host_is_refused_even_with_the_token",
     "foreign Origin": "test_security.py::test_a_page_of_another_origin_is_refused_even_with",
     "200 MB body": "test_body.py::test_a_200_mb_body_is_refused_to_a_real_client",
@@ -51,7 +51,7 @@ def _with(**headers: str) -> Callable[[Door], httpx.Response]:
 
 def _large(door: Door) -> httpx.Response:
     header = {"Content-Type": "application/json", "Content-Length": "200000000"}
-    return door.http.post("/v1/act", content=iter([b" "]), headers=header)
+    return door.http.post("/v1/act", content=iter([b" " * 1_000_000] * 200), headers=header)
 
 
 def _cut(door: Door) -> httpx.Response:
@@ -70,7 +70,7 @@ SENT: dict[str, tuple[int, Callable[[Door], httpx.Response]]] = {
     "GIF called PNG": (400, _act(GIF)),
     "3-byte image": (400, _act(data_url(b"abc"))),
     "invalid base64": (400, _act("data:image/png;base64,###")),
-    "1,000 images": (400, lambda door: door.chat(*[shown(picture(28, 28))] * 1000)),
+    "1,000 images": (413, lambda door: door.chat(*[shown(picture(28, 28))] * 1000)),
     "cut JSON": (400, _cut),
 }
 
