@@ -52,7 +52,7 @@ def compare(clients: int, seconds: float) -> None:
                 with start() as running:
                     said[kind] = ask(running, question(10**6))["text"]
                     rates[kind] = throughput(kind, running, clients, seconds)
-            except RuntimeError as error:
+            except (RuntimeError, subprocess.SubprocessError) as error:
                 print(f"{kind}: cannot: {str(error).strip()[-600:]}")
     ours = rates.pop("eyehand serve", 0.0)
     for kind, rate in rates.items():

@@ -80,7 +80,9 @@ def main() -> bool:
                     result = client.run(url)
             except (ClientError, subprocess.TimeoutExpired, json.JSONDecodeError) as error:
                 result, fine = f"FAILED: {error}", False
-            table.add_row(client.name, client.version(), result, f"{time.monotonic() - start:.0f}")
+            spent = f"{time.monotonic() - start:.0f}"
+            print(f"{client.name}: {result}", flush=True)
+            table.add_row(client.name, client.version(), result, spent)
     Console(width=120).print(table)
     Console(width=120).print(f"{platform.machine()}, Node {text(['node', '--version'], HERE)}, "
                              f"Python {platform.python_version()}")  # fmt: skip

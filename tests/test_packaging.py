@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -10,6 +13,8 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+
+from agent.cli.serving import serve
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("agent", "actions", "vision", "server")
@@ -39,3 +44,20 @@ def test_the_wheel_holds_every_tracked_file_of_the_packages_and_nothing_else(
         ["git", "ls-files", *PACKAGES], cwd=ROOT, check=True, capture_output=True, text=True
     )
     assert held == set(tracked.stdout.split())
+
+
+def test_the_container_file_names_what_exists_and_runs_as_nobody_special() -> None:
+    text = (ROOT / "Containerfile").read_text()
+    lines = re.sub(r"\\\n", " ", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)).splitlines()
+    copied = [path for line in lines if line.startswith("COPY ") for path in line.split()[1:-1]]
+    assert {*PACKAGES, "pyproject.toml"} <= {path.removeprefix("./") for path in copied}
+    assert all((ROOT / path).exists() for path in copied)
+    users = [line.split()[1] for line in lines if line.startswith("USER ")]
+    assert users and not any(user.split(":")[0] in ("root", "0") for user in users)
+    assert lines.index(f"USER {users[-1]}") < next(
+        number for number, line in enumerate(lines) if line.startswith(("ENTRYPOINT", "CMD"))
+    )
+    assert "privileged" not in text and "sudo" not in text
+    (command,) = [json.loads(line.removeprefix("CMD ")) for line in lines if line.startswith("CMD")]
+    offered = {"--" + name.replace("_", "-") for name in inspect.signature(serve).parameters}
+    assert {word for word in command if word.startswith("--")} <= offered
