@@ -47,7 +47,7 @@ class Observation:
     frame: Frame
     history: tuple[Turn, ...] = ()
     max_tokens: int | None = None
-    check: Callable[[], object] = field(default=still_wanted, compare=False, repr=False)
+    check: Callable[[], None] = field(default=still_wanted, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
