@@ -81,6 +81,7 @@ class X11Backend(Backend):
             self._held = held.pop_all()
         self._name = self._display.get_display_name()
         self._watchdog = Watchdog(self._name)
+        self._watchdog.start()
         self._borrowed = BorrowedKeys(self._watchdog.rows)
         self._lock = RLock()
         self._buttons: dict[int, None] = {}

@@ -25,7 +25,7 @@ from vision.geometry import Box, Size
 
 APP = Path(__file__).with_name("journal_app.py")
 SENTINEL, SENTINEL_CODE = "Help", 146  # a key that no test presses
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 30
 
 
 @dataclass(frozen=True)
