@@ -102,7 +102,8 @@ def clients(folder: Path) -> list[Client]:
 
     def asking(*command: str, ways: Sequence[str]) -> Callable[[str], str]:
         def run(url: str) -> str:
-            answers = json.loads(text([*command, f"{url}/v1", "screen.png"], folder))
+            said = text([*command, f"{url}/v1", "screen.png"], folder)
+            answers = json.loads(said.splitlines()[-1])  # litellm has words of its own before it
             if wrong := [way for way in ways if CLICK not in answers.get(way, "")]:
                 raise ClientError(f"another answer from {wrong}: {answers}")
             if not answers.get("refused"):
