@@ -174,6 +174,21 @@ def export(
     typer.echo(f"{form}  {out}" + (f" ({left_out} steps left out)" if left_out else ""))
 
 
+@episodes.command("import")
+def import_(
+    form: Annotated[str, typer.Argument(metavar="FORMAT", help="uitars, agentnet or osworld.")],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="The file, or its folder.")],
+    out: Out,
+) -> None:
+    """Make episodes of other people's trajectories."""
+    from agent.imports import IMPORTS, import_episodes
+
+    if form not in IMPORTS:
+        raise typer.BadParameter(f"expected one of {', '.join(IMPORTS)}, actually: {form!r}")
+    for path in import_episodes(source, form, out):
+        typer.echo(f"episode  {path}")
+
+
 @episodes.command()
 def report(
     folder: Folder,

@@ -112,14 +112,18 @@ def _read(files: Files, record: FrameRecord, step: int) -> Pixels:
         raise BrokenEpisode(f"{where}: the image cannot be read: {error.strerror}") from error
     if digest(data) != record.file:
         raise BrokenEpisode(f"{where}: the image was changed after it was recorded")
-    image = _decode(data, where)
+    image = decode_png(data, where)
     if image.size != record.size:
         raise BrokenEpisode(f"{where}: expected {record.size} pixels, actually: {image.size}")
     return np.asarray(image.convert("RGB"))
 
 
-def _decode(data: bytes, where: str) -> Image.Image:
-    """The picture, unless its header promises more pixels than a screen can have."""
+def decode_png(data: bytes, where: str) -> Image.Image:
+    """The picture, unless its header promises more pixels than a screen can have.
+
+    Raises:
+        BrokenEpisode: it does, or it is no PNG; the message begins with `where`.
+    """
     try:
         with warnings.catch_warnings():
             # Our own limit, below, is stricter than the one that Pillow warns about.

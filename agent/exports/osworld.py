@@ -42,7 +42,7 @@ def _rows(episode: Episode, folder: Path) -> Iterator[dict[str, Any]]:
             "response": step.text,
             "reward": reward or 0,
             "done": step.index == last and episode.outcome is not None,
-            "info": _info(step),
+            "info": _info(episode, step),
             "screenshot_file": name,
         }
 
@@ -55,5 +55,13 @@ def _code(sample: Sample | None) -> str | None:
     return None if text is None else text.partition("```python\n")[2].partition("\n```")[0]
 
 
-def _info(step: StepRecord) -> dict[str, Any]:
-    return {"error": step.error, "receipts": [receipt.outcome for receipt in step.receipts]}
+def _info(episode: Episode, step: StepRecord) -> dict[str, Any]:
+    """What the format has no member for; `agent.imports` reads it back."""
+    return {
+        "instruction": episode.head.instruction,
+        "dialect": episode.head.dialect,
+        "error": step.error,
+        "receipts": [receipt.outcome for receipt in step.receipts],
+        "feedback": step.feedback,
+        "end": None if episode.outcome is None else episode.outcome.end,
+    }
