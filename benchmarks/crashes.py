@@ -3,7 +3,7 @@
     python benchmarks/crashes.py [--kills 1000] [--seed 7]
 
 Each writer is a process of its own that records steps as fast as it can and tells of every step
-that was acknowledged. After the kill every acknowledged step must be there, pixel for pixel, at
+that was acknowledged; it is killed at a random moment of a random step. After the kill every acknowledged step must be there, pixel for pixel, at
 most one more may follow, and `verify` must call the episode intact up to there.
 """
 
@@ -34,7 +34,9 @@ from vision.frame import Frame
 from vision.geometry import Box, CoordinateMap, Point, Size
 
 SPACE = CoordinateMap(Box(0, 0, 96, 64), Size(96, 64))
-LONGEST_SECONDS = 0.4
+MOST_STEPS = 20
+LONGEST_SECONDS = 0.03
+"""Of the time between a step's beginning and the kill; a step takes about a third of it."""
 
 
 def frame(number: int) -> Frame:
@@ -54,15 +56,17 @@ def write_forever(path: Path, told: int) -> None:
         writer.wait()
 
 
-def kill_one(path: Path, seconds: float) -> int:
-    """Fork a writer, kill it after so many seconds of its first step; acknowledged steps."""
+def kill_one(path: Path, steps: int, seconds: float) -> int:
+    """Fork a writer, kill it so many seconds after this step began; how many it acknowledged."""
     heard, told = os.pipe()
     child = os.fork()  # this process has no threads
     if child == 0:
         os.close(heard)
         write_forever(path, told)
     os.close(told)
-    begun = os.read(heard, 1)
+    begun = b""
+    while len(begun) < steps and (dots := os.read(heard, 64)):
+        begun += dots
     time.sleep(seconds)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
@@ -104,7 +108,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for number in range(chosen.kills):
             path = Path(folder) / str(number)
-            acknowledged = kill_one(path, moments.uniform(0, LONGEST_SECONDS))
+            step = moments.randint(1, MOST_STEPS)
+            acknowledged = kill_one(path, step, moments.uniform(0, LONGEST_SECONDS))
             found[judge(path, acknowledged)] += 1
             steps += acknowledged
             shutil.rmtree(path, ignore_errors=True)

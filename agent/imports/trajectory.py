@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +74,9 @@ def write(trajectory: Trajectory, folder: Path) -> Path:
     Raises:
         EpisodeError: a picture cannot be read, or the folder cannot be written.
     """
-    named = {"id": trajectory.id} if trajectory.id else {}
     about = {"policy": "imported", "from": trajectory.form}
-    head = Head(trajectory.instruction, trajectory.dialect, policy=about, rules=(), **named)
+    head = Head(trajectory.instruction, trajectory.dialect, policy=about, rules=())
+    head = replace(head, id=trajectory.id or head.id)
     dialect = find(trajectory.dialect)
     with EpisodeWriter(folder, head) as writer:
         for step in trajectory.steps:
