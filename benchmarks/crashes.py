@@ -4,8 +4,8 @@
 
 Each writer is a process of its own that records steps as fast as it can, tells of every step that
 was acknowledged, and is killed at a random moment of a random step. After the kill every
-acknowledged step must be there, pixel for pixel, at most one more may follow, and `verify` must call
-the episode intact up to there.
+acknowledged step must be there, pixel for pixel, at most one more may follow, and `verify` must
+call the episode intact up to there.
 """
 
 from __future__ import annotations
