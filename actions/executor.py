@@ -59,6 +59,12 @@ class Human(Protocol):
     def at_work(self) -> bool:
         """Whether a person has just used them. Any thread; fast."""
 
+    def visits(self) -> int:
+        """How often a person has come so far. Any thread; fast.
+
+        Who comes and goes while an action sleeps has broken it off, too.
+        """
+
 
 class Nobody:
     """The human of a display that nobody sits at."""
@@ -66,6 +72,10 @@ class Nobody:
     def at_work(self) -> bool:
         """Never."""
         return False
+
+    def visits(self) -> int:
+        """None."""
+        return 0
 
 
 class _Halt(Exception):  # not an error: it carries a stop out of a gesture
@@ -104,6 +114,7 @@ class Executor:
         human: Human | None = None,
     ) -> None:
         self._human = human or Nobody()
+        self._visits = 0
         self._backend = backend
         self._screen = screen
         self._stop = threading.Event()
@@ -153,6 +164,7 @@ class Executor:
         failed = Receipt(action, Outcome.FAILED)
         self._underway = False
         self._thread = threading.get_ident()
+        self._visits = self._human.visits()
         try:
             self._checkpoint()
             faults = self._faults(action)
@@ -228,7 +240,7 @@ class Executor:
             if self._is_in_corner(self._backend.pointer()):
                 self.stop("the pointer was put into a corner of the screen")
                 raise _Halt
-        if self._human.at_work():
+        if self._human.at_work() or self._human.visits() != self._visits:
             raise _TakenOver
 
     def _is_in_corner(self, pointer: Point) -> bool:

@@ -67,11 +67,16 @@ class X11Human:
         self._stop_keys = tuple(known_key(key) for key in stop_keys)
         self._idle = idle
         self._last_input = float("-inf")
+        self._visits = 0
         self._held = ExitStack()
 
     def at_work(self) -> bool:
         """Whether a person has just used mouse or keyboard. Any thread."""
         return time.monotonic() - self._last_input < self._idle
+
+    def visits(self) -> int:
+        """How often a person has come back to them. Any thread."""
+        return self._visits
 
     def __enter__(self) -> X11Human:
         with ExitStack() as stack:
@@ -119,6 +124,7 @@ class X11Human:
         _, _, keycode, source = _HEAD.unpack_from(event.data)
         if source in ours:
             return
+        self._visits += not self.at_work()
         self._last_input = time.monotonic()
         if event.evtype == xinput.RawKeyRelease:
             pressed.discard(keycode)

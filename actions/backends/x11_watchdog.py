@@ -81,7 +81,7 @@ class Watchdog:
 
     def _await_ready(self, process: subprocess.Popen[bytes]) -> None:
         """Once, and not for ever."""
-        if not self._is_ready:
+        if not self._is_ready and process.stdout is not None:
             select.select([process.stdout], [], [], _READY_SECONDS)
             self._is_ready = True
 

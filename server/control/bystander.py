@@ -30,3 +30,7 @@ class Bystander:
         if self._gate.is_open and self._local.at_work():
             self._came()
         return not self._gate.is_open
+
+    def visits(self) -> int:
+        """How often a person has held the agent back so far."""
+        return self._gate.shuts

@@ -23,6 +23,9 @@ class Gate:
 
     Args:
         changed: is told when the gate shuts by itself.
+
+    Attributes:
+        shuts: how often it was shut from outside, even if only for a moment.
     """
 
     def __init__(self, changed: Callable[[], None]) -> None:
@@ -31,6 +34,7 @@ class Gate:
         self._open = True
         self._left: int | None = None
         self._stopped = False
+        self.shuts = 0
 
     @property
     def is_open(self) -> bool:
@@ -47,6 +51,7 @@ class Gate:
         """Hold back; when this returns, no event of the agent is under way."""
         with self._state:
             self._open = False
+            self.shuts += 1
 
     def stop(self) -> None:
         """Let everybody who waits go, for good."""

@@ -485,6 +485,9 @@ def test_while_a_person_is_at_work_nothing_is_decided(tmp_path: Path) -> None:
             self.asked += 1
             return self.asked <= 3
 
+        def visits(self) -> int:
+            return 1
+
     bench, person = script(tmp_path, CLICK, DONE), Person()
     hands = Executor(bench.backend, bench.eyes, SWIFT, human=person)
     bench.agent = Agent(bench.policy, hands, bench.eyes, bench.recorder, bench.diary)
@@ -497,6 +500,9 @@ def test_a_stop_ends_a_run_that_waits_for_a_person(tmp_path: Path) -> None:
         def at_work(self) -> bool:
             bench.agent.stop()
             return True
+
+        def visits(self) -> int:
+            return 1
 
     bench = script(tmp_path, CLICK, DONE)
     hands = Executor(bench.backend, bench.eyes, SWIFT, human=Person())
