@@ -6,18 +6,19 @@ Whatever a model writes under the grammar is read by the dialect's parser: coord
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable
 
+from actions.code_grammar import CODE_KINDS, code_grammar
 from actions.codec import NAMES
 from actions.dialects import find
+from actions.dialects.opencua import OpenCua
 from actions.dialects.phrases import spell_key
 from actions.dialects.scanner import escape
 from actions.dialects.uitars import Notation, UiTars
+from actions.grammar_rules import choice, quote, sequence
 from actions.keys import NAMED
 from actions.space import (
-    ENDING,
     Action,
     CallUser,
     Click,
@@ -43,7 +44,7 @@ from actions.space import (
     Type,
     Wait,
 )
-from vision.geometry import THOUSAND
+from vision.geometry import THOUSAND, UNIT
 
 
 class GrammarError(ValueError):
@@ -73,8 +74,9 @@ def lark_grammar(
     A step is an optional thought and one or more actions of these kinds.
 
     Args:
-        dialect: `uitars` or `uitars-box`.
-        kinds: the classes of action that may be written.
+        dialect: `uitars`, `uitars-box` or `opencua`.
+        kinds: the classes of action that may be written; those that the dialect has no words for
+            are left out.
         brief: whether a step is one action without a thought.
         special: whether box tokens are special tokens of the vocabulary; else they are text.
 
@@ -82,60 +84,38 @@ def lark_grammar(
         GrammarError: another dialect, or no kinds.
     """
     spoken = find(dialect)
+    if isinstance(spoken, OpenCua) and spoken.extent == UNIT:
+        return code_grammar(_some(CODE_KINDS.intersection(kinds)), brief)
     if not isinstance(spoken, UiTars) or spoken.extent != THOUSAND:
-        raise GrammarError(f"expected the dialect uitars or uitars-box, actually: {dialect!r}")
-    wanted = sorted(set(kinds), key=NAMES.__getitem__)
-    if not wanted:
-        raise GrammarError("expected at least one kind of action, actually: none")
+        raise GrammarError(f"expected uitars, uitars-box or opencua, actually: {dialect!r}")
+    wanted = sorted(_some(frozenset(kinds)), key=NAMES.__getitem__)
     words = _Words(spoken.notation, special)
     rules = [f"{NAMES[kind]}: {_RULES[kind](words)}" for kind in wanted]
-    names = [NAMES[kind] for kind in wanted]
-    body = _body(
-        [NAMES[kind] for kind in wanted if kind not in ENDING],
-        [NAMES[kind] for kind in wanted if kind in ENDING],
-    )
     return "\n".join(
         (
             "%llguidance {}",
             'start: "Action: " body' if brief else 'start: (THOUGHT | "Action: ") body',
-            *([f"body: {' | '.join(names)}"] if brief else body),
+            *sequence(wanted, r"\n\n", single=brief),
             *rules,
             'keys: KEY (" " KEY)? (" " KEY)?',
-            f"KEY: {_choice(_KEYS)}",
-            f"direction: {_choice(Direction)}",
+            f"KEY: {choice(_KEYS)}",
+            f"direction: {choice(Direction)}",
             'button: "right" | "middle"',
             _TERMINALS,
         )
     )
 
 
+def _some(kinds: frozenset[type[Action]]) -> frozenset[type[Action]]:
+    if not kinds:
+        raise GrammarError("expected at least one kind of action, actually: none")
+    return kinds
+
+
 _KEYS = (
     *sorted(NAMED),
     *(escape(spell_key(chr(c))) for c in range(0x21, 0x7F) if not chr(c).isupper()),
 )
-
-
-def _body(acting: list[str], ending: list[str]) -> list[str]:
-    """Actions separated by blank lines; one that ends the run can only be the last."""
-    rules = []
-    if acting:
-        rules.append(f"acting: {' | '.join(acting)}")
-    if ending:
-        rules.append(f"ending: {' | '.join(ending)}")
-    if acting and ending:
-        rules.append(r'body: acting ("\n\n" acting)* ("\n\n" ending)? | ending')
-    else:
-        rules.append(r'body: acting ("\n\n" acting)*' if acting else "body: ending")
-    return rules
-
-
-def _choice(words: Iterable[str]) -> str:
-    return " | ".join(_quote(word) for word in words)
-
-
-def _quote(text: str) -> str:
-    """A Lark string literal."""
-    return json.dumps(text)
 
 
 _PARTS = re.compile(r"(\{[xy]\}|<\|\w+\|>)")
@@ -151,7 +131,7 @@ class _Words:
             if part in ("{x}", "{y}")
             else part
             if special and part.startswith("<|")
-            else _quote(part)
+            else quote(part)
             for part in parts
         )
         self.notation = notation
@@ -164,16 +144,16 @@ class _Words:
 
     def call(self, name: str, *roles: str) -> str:
         """`name(role='value', ...)`; a role that ends in `?` may be left out."""
-        parts = [_quote(f"{name}(")]
+        parts = [quote(f"{name}(")]
         first = True
         for role in roles:
             bare = role.rstrip("?")
             key = self.notation.argument("key" if bare == "one_key" else bare, dict.fromkeys(roles))
-            argument = f"{_quote(f'{key}=' + chr(39))} {self.values[bare]} {_quote(chr(39))}"
-            comma = "" if first else f"{_quote(', ')} "
+            argument = f"{quote(f'{key}=' + chr(39))} {self.values[bare]} {quote(chr(39))}"
+            comma = "" if first else f"{quote(', ')} "
             parts.append(f"({comma}{argument})?" if role.endswith("?") else comma + argument)
             first = False
-        return " ".join((*parts, _quote(")")))
+        return " ".join((*parts, quote(")")))
 
     def calls(self, *options: tuple[str, ...]) -> str:
         """Any of several calls."""

@@ -27,7 +27,7 @@ from _model_nets import (
 )
 from torch import Tensor
 
-from agent.model.decoder import Cache
+from agent.model.cache import Cache
 from agent.model.kimi_vl import KimiVL
 
 GRID = (48, 86)

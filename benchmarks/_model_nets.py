@@ -15,9 +15,9 @@ from torch import Tensor
 from transformers import DynamicCache, Kimi_K25ForConditionalGeneration
 from transformers.utils import logging
 
+from agent.model.cache import Cache
 from agent.model.checkpoint import load, save
 from agent.model.config import KimiVLConfig, TextConfig
-from agent.model.decoder import Cache
 from agent.model.kimi_vl import KimiVL
 from vision.moonvit import VisionConfig
 

@@ -22,8 +22,8 @@ from _model_cases import bandwidth
 from torch import Tensor
 
 from agent.model import checkpoint, quantise
+from agent.model.cache import Cache, Packed
 from agent.model.config import KimiVLConfig
-from agent.model.decoder import Cache, Packed
 from agent.model.kimi_vl import KimiVL
 
 GB = 1e9

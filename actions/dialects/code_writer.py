@@ -64,9 +64,13 @@ def _at(point: Point) -> str:
     return f"x={write_number(point.x)}, y={write_number(point.y)}"
 
 
-def _string(text: str) -> str:
-    """A string literal that cannot close the fenced block around it."""
-    return repr(text).replace("```", r"\x60\x60\x60")
+def string_literal(text: str) -> str:
+    """A string in single quotes that cannot close the fenced block around it."""
+    written = repr(text)
+    if written.startswith('"'):  # as repr does when there are single quotes inside
+        inner = written[1:-1].replace("'", r"\'")
+        written = f"'{inner}'"
+    return written.replace("```", r"\x60\x60\x60")
 
 
 def _click(action: Click) -> str:
@@ -104,20 +108,20 @@ def _type(action: Type) -> str:
         raise RenderError("expected a text that is not empty")
     if not action.submit and text.endswith("\n"):
         raise RenderError("a trailing newline submits the text; use submit=True")
-    return f"pyautogui.write(message={_string(text)})"
+    return f"pyautogui.write(message={string_literal(text)})"
 
 
 def _hotkey(action: Hotkey) -> str:
     for key in action.keys:
         check_key(key)
     function = "press" if len(action.keys) == 1 else "hotkey"
-    return f"pyautogui.{function}({', '.join(_string(key) for key in action.keys)})"
+    return f"pyautogui.{function}({', '.join(string_literal(key) for key in action.keys)})"
 
 
 def _key(function: str) -> Callable[[KeyDown | KeyUp], str]:
     def write(action: KeyDown | KeyUp) -> str:
         check_key(action.key)
-        return f"pyautogui.{function}({_string(action.key)})"
+        return f"pyautogui.{function}({string_literal(action.key)})"
 
     return write
 
@@ -130,7 +134,7 @@ def _wait(action: Wait) -> str:
 
 def _terminate(status: str) -> Callable[[Finished | CallUser], str]:
     def write(action: Finished | CallUser) -> str:
-        answer = f", answer={_string(action.text)}" if action.text else ""
+        answer = f", answer={string_literal(action.text)}" if action.text else ""
         return f"computer.terminate(status='{status}'{answer})"
 
     return write

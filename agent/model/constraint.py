@@ -43,12 +43,15 @@ class Grammar:
         lark: in the notation of llguidance; special tokens are written `<|name|>`.
         tokenizer: the vocabulary.
         end: the special token that ends an answer.
+        closers: what brings an answer nearer to its end, best first.
 
     Raises:
         ConstraintError: the grammar is broken; the message says where.
     """
 
-    def __init__(self, lark: str, tokenizer: Tokenizer, end: str) -> None:
+    def __init__(
+        self, lark: str, tokenizer: Tokenizer, end: str, closers: Sequence[str] = CLOSERS
+    ) -> None:
         self.tokenizer = tokenizer
         self.end = tokenizer.special(end)
         vocabulary = LLTokenizer(TokenizerWrapper(_Vocabulary(tokenizer, self.end)))
@@ -57,7 +60,7 @@ class Grammar:
             raise ConstraintError(
                 f"expected a grammar that llguidance reads, actually: {self._matcher.get_error()}"
             )
-        self.closers = [tokenizer.encode(text) for text in CLOSERS]
+        self.closers = [tokenizer.encode(text) for text in closers]
 
     def begin(self, opening: int | None = None) -> Constraint:
         """The constraint of one answer.

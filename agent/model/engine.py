@@ -22,8 +22,8 @@ from collections.abc import Callable, Collection, Sequence
 import torch
 from torch import Tensor
 
+from agent.model.cache import Packed
 from agent.model.constraint import Grammar
-from agent.model.decoder import Packed
 from agent.model.job import Generation, Job, Picture
 from agent.model.kimi_vl import KimiVL
 from agent.model.store import FullError, Store

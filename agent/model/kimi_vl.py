@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from agent.model.cache import Cache, Packed
 from agent.model.config import KimiVLConfig
-from agent.model.decoder import Cache, LanguageModel, Packed
+from agent.model.decoder import LanguageModel
 from agent.model.pointer import PointingHead, ReadingHead
 from agent.model.quoting import QuotingHead
 from vision.moonvit import Grid, MoonVit

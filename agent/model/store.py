@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from agent.model.decoder import Cache
+from agent.model.cache import Cache
 from agent.model.kimi_vl import Encoded, KimiVL
 from vision.image import Prepared
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from actions.code_grammar import CODE_CLOSERS, CODE_KINDS
 from actions.dialects import ParseError, parse
 from actions.grammar import lark_grammar
 from actions.space import CallUser, Click, Drag, Finished, Hotkey, Move, Scroll, Type, Wait
@@ -151,9 +152,13 @@ def local_policy(directory: Path | None = None, device: str = "cpu") -> Embedded
         if engine.model.pointer is not None:
             return EmbeddedPolicy(engine, directory)
         image = preprocessor.load(directory)
+        grammar = Grammar(
+            lark_grammar("opencua", CODE_KINDS), engine.tokenizer, prompt.END, CODE_CLOSERS
+        )
     except (ConstraintError, TokenizerError, preprocessor.PreprocessorError) as error:
         raise PolicyError(str(error)) from error
-    return ChatPolicy(EngineChat(engine, image), profile_named("kimi"), weights(directory))
+    chat = EngineChat(engine, image, grammar)
+    return ChatPolicy(chat, profile_named("kimi"), weights(directory))
 
 
 def devices() -> tuple[str, ...]:

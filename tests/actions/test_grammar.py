@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 
+from actions.code_grammar import CODE_KINDS
 from actions.codec import NAMES
 from actions.dialects import RenderError, parse, render
 from actions.dialects.errors import DialectError
@@ -23,6 +24,7 @@ from actions.space import (
     Click,
     Finished,
     Hotkey,
+    OpenApp,
     Scroll,
     Step,
     Type,
@@ -34,8 +36,12 @@ from vision.geometry import Point
 
 END = 256
 BOXES = (b"<|box_start|>", b"<|box_end|>")
-LABEL = b"\nAction: "
-DIALECTS = ("uitars", "uitars-box")
+LABELS = {
+    "uitars": b"\nAction: ",
+    "uitars-box": b"\nAction: ",
+    "opencua": b"\n\n## Code:\n```python\n",
+}
+DIALECTS = ("uitars", "uitars-box", "opencua")
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ def matcher(dialect: str, kinds: Iterable[type[Action]], **options: bool) -> LLM
 MATCHERS = {dialect: matcher(dialect, NAMES) for dialect in DIALECTS}
 
 
-def walk(state: LLMatcher, dice: random.Random) -> str:
+def walk(state: LLMatcher, dice: random.Random, label: bytes) -> str:
     """A random text of the grammar; the longer it gets, the more it hurries to an end."""
     text = bytearray()
     while True:
@@ -73,8 +79,8 @@ def walk(state: LLMatcher, dice: random.Random) -> str:
         hurry = dice.random() < 0.05 + len(text) / 200
         if END in allowed and (hurry or allowed == [END]):
             return text.decode()
-        if hurry and state.validate_tokens(list(LABEL)) == len(LABEL):
-            step = list(LABEL)
+        if hurry and state.validate_tokens(list(label)) == len(label):
+            step = list(label)
         elif hurry and ord("'") in allowed:
             step = [ord("'")]
         else:
@@ -99,47 +105,52 @@ def accepts(state: LLMatcher, text: str) -> bool:
 def test_a_random_walk_always_parses(dialect: str, seed: int) -> None:
     state = MATCHERS[dialect]
     state.reset()
-    step = parse(walk(state, random.Random(seed)), dialect)
+    step = parse(walk(state, random.Random(seed), LABELS[dialect]), dialect)
     assert not any(isinstance(action, ENDING) for action in step.actions[:-1])
 
 
-@pytest.mark.parametrize("kind", NAMES)
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    ("dialect", "kind"),
+    [(d, kind) for d in DIALECTS for kind in NAMES if d != "opencua" or kind in CODE_KINDS],
+)
 def test_a_walk_of_one_kind_gives_that_kind(dialect: str, kind: type[Action]) -> None:
     state = matcher(dialect, [kind])
     for seed in range(8):
         state.reset()
-        step = parse(walk(state, random.Random(seed)), dialect)
+        step = parse(walk(state, random.Random(seed), LABELS[dialect]), dialect)
         assert {type(action) for action in step.actions} == {kind}
 
 
-def plain(action: Action) -> Action:
-    """The same action within the grammar: whole numbers, no control characters, ASCII keys."""
+def plain(action: Action, dialect: str = "uitars") -> Action:
+    """The same action within the grammar: simple numbers, no control characters, ASCII keys."""
+    code = dialect == "opencua"
 
     def value(name: str, value: Any) -> Any:
         if name == "seconds":
             return float(round(value))
         if name in ("text", "url", "name"):
-            return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", value) or "a"
+            text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", value) or "a"
+            return "".join(c for c in text if c.isprintable() and c != "`") or "a" if code else text
         if name == "keys":
             return tuple(key for key in value if key.isascii()) or ("a",)
         return value if name != "key" or value.isascii() else "a"
 
     changed = {f.name: value(f.name, getattr(action, f.name)) for f in fields(action)}
-    return on_points(replace(action, **changed), lambda p: Point(round(p.x), round(p.y)))
+    scale = 1000 if code else 1
+    return on_points(
+        replace(action, **changed), lambda p: Point(round(p.x) / scale, round(p.y) / scale)
+    )
 
 
-line = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="A"), min_size=1)
+line = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="A`"), min_size=1)
 thoughts = st.lists(line, max_size=3).map("\n".join)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@given(action=ACTIONS.map(plain), more=st.lists(ACTIONS.map(plain), max_size=2), thought=thoughts)
-def test_what_is_rendered_is_accepted(
-    dialect: str, action: Action, more: list[Action], thought: str
-) -> None:
+@given(actions=st.lists(ACTIONS, min_size=1, max_size=3), thought=thoughts)
+def test_what_is_rendered_is_accepted(dialect: str, actions: list[Action], thought: str) -> None:
     try:
-        text = render(Step(thought, (action, *more)), dialect)
+        text = render(Step(thought, tuple(plain(a, dialect) for a in actions)), dialect)
     except RenderError:
         return
     assert accepts(MATCHERS[dialect], text), text
@@ -168,6 +179,38 @@ def test_what_is_rendered_is_accepted(
 )
 def test_what_must_not_be_written_is_rejected(text: str) -> None:
     assert not accepts(MATCHERS["uitars"], text)
+
+
+FENCED = "## Code:\n```python\n{}\n```"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "pyautogui.click(x=1.5, y=0.2)",
+        "pyautogui.click(x=-0.5, y=0.2)",
+        "pyautogui.click(x=0.5, y=0.2); import os",
+        "import os",
+        "pyautogui.write(message='it's')",
+        "pyautogui.write(message='')",
+        "pyautogui.write(message='```')",
+        "pyautogui.write(message=open('x'))",
+        "pyautogui.dragTo(x=0.5, y=0.5, button='left')",
+        "computer.terminate(status='success')\ncomputer.wait()",
+        "",
+    ],
+)
+def test_code_that_must_not_be_written_is_rejected(code: str) -> None:
+    assert not accepts(MATCHERS["opencua"], FENCED.format(code))
+
+
+def test_code_with_a_thought_is_accepted() -> None:
+    code = FENCED.format("pyautogui.click(x=0.5, y=1.0)\ncomputer.terminate(status='success')")
+    assert accepts(MATCHERS["opencua"], f"## Thought:\nPress it.\n\nNow.\n\n{code}")
+    assert not accepts(MATCHERS["opencua"], f"## Thought:\n```\n\n{code}")
+    assert accepts(
+        matcher("opencua", [Click], brief=True), FENCED.format("pyautogui.click(x=0, y=1)")
+    )
 
 
 def test_only_the_wanted_kinds_can_be_written() -> None:
@@ -209,8 +252,10 @@ def test_box_tokens_may_be_special(brief: bool) -> None:
 def test_no_grammar_without_kinds_or_for_other_dialects() -> None:
     with pytest.raises(GrammarError, match="at least one kind"):
         lark_grammar("uitars", [])
-    for dialect in ("opencua", "uitars-xml", "uitars-omni", "uitars-absolute"):
-        with pytest.raises(GrammarError, match="uitars or uitars-box"):
+    with pytest.raises(GrammarError, match="at least one kind"):
+        lark_grammar("opencua", [OpenApp])
+    for dialect in ("opencua-absolute", "uitars-xml", "uitars-omni", "uitars-absolute"):
+        with pytest.raises(GrammarError, match="uitars, uitars-box or opencua"):
             lark_grammar(dialect, [Click])
     with pytest.raises(DialectError, match="expected a dialect of"):
         lark_grammar("klingon", [Click])

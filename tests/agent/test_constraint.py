@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from actions.code_grammar import CODE_CLOSERS
 from actions.codec import NAMES
 from actions.dialects import RenderError, parse
 from actions.grammar import lark_grammar
 from actions.space import Action, Click, Step, Type, points
-from agent.model.constraint import ConstraintError, Grammar
+from agent.model.constraint import CLOSERS, ConstraintError, Grammar
 from agent.model.engine import Engine
 from agent.model.job import Generation
 from agent.model.kimi_vl import KimiVL
@@ -319,22 +320,26 @@ CHAT_TOKENS = {
 }
 
 
+@pytest.mark.parametrize(("dialect", "closers"), [("uitars", CLOSERS), ("opencua", CODE_CLOSERS)])
 @settings(max_examples=15)
 @given(seed=st.integers(0, 10**6), words=HOSTILE, limit=st.integers(20, 40) | st.integers(126, 140))
-def test_a_chat_is_held_to_its_grammar(seed: int, words: str, limit: int) -> None:
+def test_a_chat_is_held_to_its_grammar(
+    dialect: str, closers: tuple[str, ...], seed: int, words: str, limit: int
+) -> None:
+    limit += 60 * (dialect == "opencua")  # its shortest step is longer
     tokenizer = byte_pairs()
     config = tiny_config(pointing=False, stem=False)
     text = replace(config.text, vocab_size=tokenizer.vocab_size + 3)
     pad = tokenizer.special("<|media_pad|>")
     model = KimiVL(replace(config, text=text, media_placeholder_token_id=pad))
     model.initialize(seed)
-    grammar = Grammar(lark_grammar("uitars", NAMES), tokenizer, END)
+    grammar = Grammar(lark_grammar(dialect, NAMES), tokenizer, END, closers)
     pieces: list[str] = []
     reply = EngineChat(Engine(model, tokenizer), grammar=grammar).complete(
         [Message(Role.USER, (words,))],
         max_tokens=limit, stop=(), seed=seed, temperature=1.0, emit=pieces.append,
     )  # fmt: skip
-    assert parse(reply.text, "uitars").actions
+    assert parse(reply.text, dialect).actions
     assert reply.text == "".join(pieces)
     assert reply.usage.completion_tokens <= limit
     assert reply.finish is Finish.STOP or limit - reply.usage.completion_tokens < 128

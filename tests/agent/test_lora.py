@@ -9,8 +9,8 @@ import torch
 from torch.nn import functional as F
 
 from agent.learning.lora import LowRank, adapt, adapters, merge
+from agent.model.cache import Cache
 from agent.model.checkpoint import load, save
-from agent.model.decoder import Cache
 from agent.model.kimi_vl import KimiVL
 from tests.agent.tiny import tiny_model
 

@@ -20,9 +20,10 @@ from transformers import (
     PreTrainedModel,
 )
 
+from agent.model.cache import Cache, Packed
 from agent.model.checkpoint import load, save
 from agent.model.config import KimiVLConfig, TextConfig
-from agent.model.decoder import ABSORB_BELOW, SCORES, Cache, LatentAttention, MoE, Packed
+from agent.model.decoder import ABSORB_BELOW, SCORES, LatentAttention, MoE
 from agent.model.kimi_vl import KimiVL
 from agent.model.linear import Linear
 from vision.moonvit import Grid, VisionConfig
