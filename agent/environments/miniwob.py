@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from playwright.sync_api import Page
 from Xlib.display import Display
@@ -25,6 +25,7 @@ from agent.environments.browser import Browser
 from agent.environments.display import VirtualDisplay
 from agent.policies.base import Observation
 from vision.capture import Screen
+from vision.frame import Frame
 from vision.geometry import Box, Point, Size
 
 T = TypeVar("T")
@@ -44,7 +45,7 @@ SETTLE_SECONDS = 2.0
 _STILL_SECONDS = 0.03
 
 # Page scripts that draw random numbers while they load must be as repeatable as the task itself.
-_FIXED_RANDOM = """
+FIXED_RANDOM = """
 (() => {
   let state = 1;
   Math.random = () => {
@@ -54,7 +55,7 @@ _FIXED_RANDOM = """
 })();
 """
 
-_START = """
+START = """
 async seed => {
   core.EPISODE_MAX_TIME = 3600000;
   Math.seedrandom(seed);
@@ -67,6 +68,8 @@ async seed => {
   return said.utterance ?? said;
 }
 """
+
+READ_REWARD = "() => [WOB_RAW_REWARD_GLOBAL, WOB_DONE_GLOBAL]"
 
 
 class TaskError(ValueError):
@@ -84,6 +87,36 @@ class Reward:
 
     raw: float
     done: bool
+
+
+class Camera(Protocol):
+    """What can take a picture of the task."""
+
+    def grab(self) -> Frame:
+        """The task area."""
+
+
+class Pages(Protocol):
+    """What shows the pages: `MiniWob`, or its quick twin without a display.
+
+    Attributes:
+        task: what the next reset shows.
+    """
+
+    task: str
+
+    @property
+    def screen(self) -> Camera:
+        """What an agent may look at."""
+
+    def reset(self, seed: int) -> str:
+        """Show a fresh episode; its instruction."""
+
+    def reward(self) -> Reward:
+        """The page's own verdict."""
+
+    def inspect(self, work: Callable[[Page], T]) -> T:
+        """Run `work(page)`, for labels at training time."""
 
 
 class MiniWob:
@@ -112,7 +145,7 @@ class MiniWob:
             self.screen = stack.enter_context(Screen(self.display.name, AREA))
             self._pointer = Display(self.display.name)
             stack.callback(self._pointer.close)
-            self._browser.call(lambda page: page.add_init_script(_FIXED_RANDOM))
+            self._browser.call(lambda page: page.add_init_script(FIXED_RANDOM))
             self._held = stack.pop_all()
         return self
 
@@ -138,7 +171,7 @@ class MiniWob:
 
         def start(page: Page) -> str:
             page.goto(url)
-            return str(page.evaluate(_START, seed))
+            return str(page.evaluate(START, seed))
 
         self._browser.call(lambda page: page.goto("about:blank"))  # nothing to hover over
         self._pointer.screen().root.warp_pointer(int(PARKED.x), int(PARKED.y))
@@ -153,8 +186,7 @@ class MiniWob:
         Raises:
             BrowserError: the browser has died.
         """
-        read = "() => [WOB_RAW_REWARD_GLOBAL, WOB_DONE_GLOBAL]"
-        raw, done = self._browser.call(lambda page: page.evaluate(read))
+        raw, done = self._browser.call(lambda page: page.evaluate(READ_REWARD))
         return Reward(float(raw), bool(done))
 
     def inspect(self, work: Callable[[Page], T]) -> T:

@@ -1,16 +1,19 @@
-"""Demonstrations: oracles play MiniWoB++ episodes with real mouse and keyboard.
+"""Demonstrations: oracles play MiniWoB++ episodes.
 
 Some actions are replaced by plausible wrong ones. They are performed, but what a state is labelled
 with is always the oracle's own action there, so the data shows how to get back on the way.
 
     python -m agent.learning.demonstrate --tasks click-tab-2,enter-text --count 40 --out DIR
     python -m agent.learning.demonstrate --check
+
+Both play without a display, which is several times quicker; `--display` takes real mouse and
+keyboard on a virtual one.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +33,8 @@ from actions.settle import Patience
 from actions.space import Action
 from agent.environments.browser import BrowserError
 from agent.environments.display import DisplayError
-from agent.environments.miniwob import MiniWob, TaskError
+from agent.environments.miniwob import MiniWob, Pages, TaskError
+from agent.environments.offscreen import OffscreenMiniWob
 from agent.learning.harvest import SHARD_SIZE, HarvestError, allow, look, read_labels, shard_plan
 from agent.learning.mistakes import mistake
 from agent.learning.oracles.tasks import ORACLES, next_move
@@ -70,34 +74,27 @@ class Demonstration:
 
 
 class Demonstrator:
-    """Plays episodes in a world; usable inside a `with` block.
+    """Plays episodes in a world.
 
     Args:
         world: entered and left by the caller.
+        perform: acts in it; whether that had a visible effect.
         noise: which part of the actions are mistakes, 0..1.
-
-    Raises:
-        BackendError: on entering, when the display is gone.
     """
 
-    def __init__(self, world: MiniWob, noise: float = NOISE) -> None:
+    def __init__(
+        self, world: Pages, perform: Callable[[Action], bool], noise: float = NOISE
+    ) -> None:
         self._world = world
+        self._perform = perform
         self._noise = noise
-        self._held = ExitStack()
-
-    def __enter__(self) -> Demonstrator:
-        backend = self._held.enter_context(X11Backend(self._world.display.name))
-        self._executor = Executor(backend, self._world.screen, _PATIENCE, fail_safe=False)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._held.close()
 
     def play(self, task: str, seed: int) -> Demonstration:
         """One episode of a task that has an oracle.
 
         Raises:
             BrowserError: the browser has died.
+            BackendError: the display is gone.
         """
         world, random = self._world, Random(f"demonstration {task} {seed}")
         world.task = task
@@ -120,20 +117,24 @@ class Demonstrator:
             wrong = random.random() < self._noise
             others = [Box(*element["box"]) for element in labels["elements"]]
             action = mistake(move, others, random) if wrong else move.action
-            if self._executor.perform(action).outcome is Outcome.CONFIRMED:
+            if self._perform(action):
                 done.append(action)
         solved = _solved(world)
         return Demonstration(tuple(samples), solved, solved or (wrong and world.reward().done))
 
 
-def _solved(world: MiniWob) -> bool:
+def _solved(world: Pages) -> bool:
     wanted = GEOMETRY_REWARD if world.task in GEOMETRY else 1
     verdict = world.reward()
     return verdict.done and verdict.raw >= wanted
 
 
 def demonstrate(
-    tasks: Sequence[str], seeds: range, folder: Path, noise: float = NOISE
+    tasks: Sequence[str],
+    seeds: range,
+    folder: Path,
+    noise: float = NOISE,
+    display: bool = False,
 ) -> Iterator[Path]:
     """Write one shard per `SHARD_SIZE` seeds of each task; shards that exist are kept.
 
@@ -142,6 +143,7 @@ def demonstrate(
         seeds: consecutive training seeds.
         folder: where the shards go; it is made when missing.
         noise: which part of the actions are mistakes, 0..1.
+        display: with real mouse and keyboard on a virtual display.
 
     Yields:
         The path of each shard, old or new.
@@ -160,14 +162,35 @@ def demonstrate(
         player: Demonstrator | None = None  # no browser is started when nothing is missing
         for path, task, part in shard_plan(tasks, seeds, folder):
             if not path.exists():
-                player = player or _start(held, noise)
+                player = player or open_player(held, noise, display)
                 _write(path, player, task, part)
             yield path
 
 
-def _start(held: ExitStack, noise: float) -> Demonstrator:
-    world = held.enter_context(MiniWob())
-    return held.enter_context(Demonstrator(world, noise))
+def open_player(held: ExitStack, noise: float = NOISE, display: bool = False) -> Demonstrator:
+    """A demonstrator with a world of its own.
+
+    Args:
+        held: closes the world.
+        noise: which part of the actions are mistakes, 0..1.
+        display: with real mouse and keyboard on a virtual display.
+
+    Raises:
+        BrowserError: there is no browser, or it does not start.
+        DisplayError: there is no virtual display.
+    """
+    if display:
+        world = held.enter_context(MiniWob())
+        return Demonstrator(world, real_hands(world, held), noise)
+    offscreen = held.enter_context(OffscreenMiniWob())
+    return Demonstrator(offscreen, offscreen.perform, noise)
+
+
+def real_hands(world: MiniWob, held: ExitStack) -> Callable[[Action], bool]:
+    """Mouse and keyboard of the world's display; `held` lets go of them."""
+    backend = held.enter_context(X11Backend(world.display.name))
+    executor = Executor(backend, world.screen, _PATIENCE, fail_safe=False)
+    return lambda action: executor.perform(action).outcome is Outcome.CONFIRMED
 
 
 def _write(path: Path, player: Demonstrator, task: str, seeds: range) -> None:
@@ -197,13 +220,14 @@ class Check:
     seconds: float
 
 
-def check(tasks: Iterable[str], seeds: range) -> Iterator[Check]:
+def check(tasks: Iterable[str], seeds: range, display: bool = False) -> Iterator[Check]:
     """Play episodes without mistakes.
 
     Raises:
         BrowserError: the browser died.
     """
-    with MiniWob() as world, Demonstrator(world, noise=0) as player:
+    with ExitStack() as held:
+        player = open_player(held, 0, display)
         for task in tasks:
             begun = time.perf_counter()
             episodes = [player.play(task, seed) for seed in seeds]
@@ -235,15 +259,18 @@ def main(
     count: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 40,
     noise: Annotated[float, typer.Option(min=0, max=1, help="Part of mistakes.")] = NOISE,
     check_only: Annotated[bool, typer.Option("--check", help="Only print what is solved.")] = False,
+    display: Annotated[bool, typer.Option("--display", help="Real mouse and keyboard.")] = False,
 ) -> None:
     """Demonstrate MiniWoB++ tasks."""
     names = tasks.split(",") if tasks else sorted(ORACLES)
     try:
         with on_signals(keyboard_interrupt):
             if check_only:
-                perfect = _print_checks(check(names, range(first_seed, first_seed + CHECKED)))
+                perfect = _print_checks(
+                    check(names, range(first_seed, first_seed + CHECKED), display)
+                )
                 raise typer.Exit(0 if perfect else 1)
-            shards = demonstrate(names, range(first_seed, first_seed + count), out, noise)
+            shards = demonstrate(names, range(first_seed, first_seed + count), out, noise, display)
             for _ in track(shards, "Shards", total=len(names) * -(-count // SHARD_SIZE)):
                 pass
     except (HarvestError, TaskError, DisplayError, BrowserError, BackendError) as error:

@@ -1,7 +1,7 @@
 """Screenshots of MiniWoB++ tasks with labels from the DOM: training data, at training time only.
 
-The picture comes from the same `Screen` that an agent looks at. `labels.js` reads what is where;
-this file turns it into questions, the task's own first and then some about the other elements.
+The pictures are, pixel for pixel, those that an agent sees on a display. `labels.js` reads what is
+where; this file turns it into questions, the task's own first and then some about other elements.
 
     python -m agent.learning.harvest --tasks click-test,click-button --count 600 --out DIR
 """
@@ -23,7 +23,8 @@ from rich.progress import track
 from actions.space import CallUser, Click
 from agent.environments.browser import BrowserError
 from agent.environments.display import DisplayError
-from agent.environments.miniwob import AREA, MiniWob, TaskError, task_page
+from agent.environments.miniwob import AREA, Pages, TaskError, task_page
+from agent.environments.offscreen import OffscreenMiniWob
 from agent.learning.oracles.page import script
 from agent.learning.samples import Glyphs, Question, Sample, write_shard
 from agent.signals import keyboard_interrupt, on_signals
@@ -153,10 +154,10 @@ def harvest(tasks: Sequence[str], seeds: range, folder: Path) -> Iterator[Path]:
     allow(tasks, seeds)
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
-        world: MiniWob | None = None  # no browser is started when nothing is missing
+        world: OffscreenMiniWob | None = None  # no browser is started when nothing is missing
         for path, task, part in shard_plan(tasks, seeds, folder):
             if not path.exists():
-                world = world or held.enter_context(MiniWob())
+                world = world or held.enter_context(OffscreenMiniWob())
                 _write(path, world, task, part)
             yield path
 
@@ -186,12 +187,12 @@ def shard_plan(
             yield folder / f"{task}-{part.start:09d}-{len(part)}.npz", task, part
 
 
-def _write(path: Path, world: MiniWob, task: str, seeds: range) -> None:
+def _write(path: Path, world: Pages, task: str, seeds: range) -> None:
     world.task = task
     write_shard(path, (sample(world, seed) for seed in seeds))
 
 
-def sample(world: MiniWob, seed: int) -> Sample:
+def sample(world: Pages, seed: int) -> Sample:
     """The first screen of the world's task with that seed, and all that is known about it.
 
     Raises:
@@ -204,7 +205,7 @@ def sample(world: MiniWob, seed: int) -> Sample:
     return look(world, labels, own, Random(f"{world.task} {seed}"))
 
 
-def read_labels(world: MiniWob, seed: int) -> dict[str, Any]:
+def read_labels(world: Pages, seed: int) -> dict[str, Any]:
     """What `labels.js` knows about the page that is shown.
 
     Raises:
@@ -215,7 +216,7 @@ def read_labels(world: MiniWob, seed: int) -> dict[str, Any]:
     return found
 
 
-def look(world: MiniWob, labels: dict[str, Any], own: Sequence[Question], random: Random) -> Sample:
+def look(world: Pages, labels: dict[str, Any], own: Sequence[Question], random: Random) -> Sample:
     """The screen as it is, with the task's own questions first and then some others."""
     chars = "".join(char for char, _, _ in labels["glyphs"])
     centers = np.array([spot for _, *spot in labels["glyphs"]], np.float32).reshape(-1, 2)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
@@ -9,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actions.space import Action, Click, Drag, Hotkey, Scroll, Type, points
-from agent.environments.miniwob import AREA, MiniWob, tasks
-from agent.learning.demonstrate import Demonstrator, demonstrate
+from agent.environments.miniwob import AREA, tasks
+from agent.environments.offscreen import OffscreenMiniWob
+from agent.learning.demonstrate import Demonstrator, demonstrate, open_player
 from agent.learning.harvest import FIRST_EVALUATION_SEED, HELD_OUT, HarvestError
 from agent.learning.mistakes import mistake
 from agent.learning.oracles.page import Move
@@ -36,32 +38,38 @@ REPRESENTATIVE = (
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[MiniWob]:
-    with MiniWob() as shared:
+def world() -> Iterator[OffscreenMiniWob]:
+    with OffscreenMiniWob() as shared:
         yield shared
 
 
 @pytest.mark.parametrize("task", REPRESENTATIVE)
-def test_an_oracle_solves_its_task(world: MiniWob, task: str) -> None:
-    with Demonstrator(world, noise=0) as player:
-        for seed in range(3):
-            shown = player.play(task, seed)
-            assert shown.solved, f"seed {seed}"
-            assert len(shown.samples) <= 15
+def test_an_oracle_solves_its_task(world: OffscreenMiniWob, task: str) -> None:
+    player = Demonstrator(world, world.perform, noise=0)
+    for seed in range(3):
+        shown = player.play(task, seed)
+        assert shown.solved, f"seed {seed}"
+        assert len(shown.samples) <= 15
 
 
-def test_an_oracle_finds_back_after_mistakes(world: MiniWob) -> None:
-    with Demonstrator(world, noise=0.4) as player:
-        shown = [player.play("enter-text", seed) for seed in range(4)]
+def test_real_hands_solve_it_too() -> None:
+    with ExitStack() as held:
+        player = open_player(held, noise=0, display=True)
+        for task in ("click-checkboxes", "enter-password", "drag-box"):
+            assert player.play(task, 1).solved
+
+
+def test_an_oracle_finds_back_after_mistakes(world: OffscreenMiniWob) -> None:
+    player = Demonstrator(world, world.perform, noise=0.4)
+    shown = [player.play("enter-text", seed) for seed in range(4)]
     asked = [sample.questions[0] for one in shown for sample in one.samples]
     assert sum(one.instructive for one in shown) >= 2
     assert any(question.action == Hotkey(("ctrl", "a")) for question in asked)
     assert any(question.done for question in asked)
 
 
-def test_every_label_lies_on_the_screen(world: MiniWob) -> None:
-    with Demonstrator(world, noise=0.2) as player:
-        shown = player.play("social-media-all", 1)
+def test_every_label_lies_on_the_screen(world: OffscreenMiniWob) -> None:
+    shown = Demonstrator(world, world.perform, noise=0.2).play("social-media-all", 1)
     for sample in shown.samples:
         own = sample.questions[0]
         assert own.box is not None
@@ -69,7 +77,7 @@ def test_every_label_lies_on_the_screen(world: MiniWob) -> None:
         assert AREA.contains(points(own.action)[0])
 
 
-def test_a_state_that_cannot_be_solved_has_no_move(world: MiniWob) -> None:
+def test_a_state_that_cannot_be_solved_has_no_move(world: OffscreenMiniWob) -> None:
     world.task = "click-button-sequence"
     instruction = world.reset(0)
     world.inspect(lambda page: page.evaluate("buttonsPushed.push('subbtn2')"))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page
 
-from agent.environments.miniwob import MiniWob
+from agent.environments.miniwob import Pages
 from agent.learning.oracles import (
     choices,
     clicks,
@@ -36,7 +36,7 @@ ORACLES: dict[str, Oracle] = {
 }
 
 
-def next_move(world: MiniWob, instruction: str, seed: int) -> Move | None:
+def next_move(world: Pages, instruction: str, seed: int) -> Move | None:
     """What the oracle of the world's task would do in the state that is shown.
 
     Args:
