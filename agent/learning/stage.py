@@ -17,6 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )  # fmt: skip
 
+from agent.learning.allocator import keep_memory
 from agent.learning.batch import collate
 from agent.learning.recipe import Recipe, RecipeError
 from agent.learning.release import release
@@ -48,6 +49,7 @@ def run_stage(
         RecipeError: there is no such stage, or the folder holds no shards.
         TrainingError: training cannot go on.
     """
+    keep_memory()
     shards = _shards(data) if data else ()
     trainer = trainer_of(Recipe.load(stage).with_steps(steps), out, shards, start)
     columns = (
