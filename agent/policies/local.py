@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import cached_property
 from hashlib import file_digest, sha256
 from pathlib import Path
 
@@ -72,7 +73,11 @@ class EmbeddedPolicy(Policy):
 
     def describe(self) -> dict[str, str]:
         """Name and weight hash."""
-        return {"policy": "embedded", **weights(self._directory)}
+        return dict(self._about)
+
+    @cached_property
+    def _about(self) -> dict[str, str]:
+        return {"policy": "embedded", **weights(self._directory)}  # reads all of the file
 
     def _generate(self, observation: Observation, prepared: Prepared) -> Generation:
         tokenizer = self.engine.tokenizer
