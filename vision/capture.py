@@ -18,11 +18,10 @@ from types import TracebackType
 from typing import Protocol
 
 import mss
-import numpy as np
 from mss.exception import ScreenShotError
-from mss.screenshot import ScreenShot
 
-from vision.frame import Frame, Pixels
+from vision.bgrx import to_rgb
+from vision.frame import Frame
 from vision.geometry import Box, Point
 
 # On a lost connection mss (10.2) trips over the missing answer instead of raising its own error.
@@ -136,7 +135,8 @@ class Screen:
                 f"cannot grab {tuple(box)}: {error!r}; open the screen again if the display was "
                 "restarted or its monitors changed"
             ) from error
-        return Frame(_rgb(shot), box, time.time(), self.pointer)
+        pixels = to_rgb(shot.raw, shot.height, shot.width)
+        return Frame(pixels, box, time.time(), self.pointer)
 
     def close(self) -> None:
         """Let go of the display. Safe to repeat."""
@@ -249,12 +249,3 @@ def _x11_pointer_reader(display: str | None, held: ExitStack) -> Callable[[], tu
         return answer.root_x, answer.root_y
 
     return locate
-
-
-def _rgb(shot: ScreenShot) -> Pixels:
-    """The BGRX bytes of mss as contiguous (height, width, 3) RGB; by channel is the fastest way."""
-    bgrx = np.frombuffer(shot.raw, np.uint8).reshape(shot.height, shot.width, 4)
-    rgb = np.empty((shot.height, shot.width, 3), np.uint8)
-    for channel in range(3):
-        rgb[:, :, channel] = bgrx[:, :, 2 - channel]
-    return rgb

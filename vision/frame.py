@@ -57,12 +57,17 @@ class Frame:
 
     def crop(self, area: Box) -> Frame:
         """The part of the picture that shows an area of the frame's box, in screen pixels."""
+        rows, columns = self.slices(area)
+        return Frame(np.ascontiguousarray(self.pixels[rows, columns]), area, self.time, self.cursor)
+
+    def slices(self, area: Box) -> tuple[slice, slice]:
+        """The rows and columns that show an area of the frame's box, in screen pixels."""
         wide, high = self.width / self.box.width, self.height / self.box.height
         left, right = ((side - self.box.left) * wide for side in (area.left, area.right))
         top, bottom = ((side - self.box.top) * high for side in (area.top, area.bottom))
         rows = slice(math.floor(top), math.ceil(bottom))
         columns = slice(math.floor(left), math.ceil(right))
-        return Frame(np.ascontiguousarray(self.pixels[rows, columns]), area, self.time, self.cursor)
+        return rows, columns
 
     def to_image(self) -> Image.Image:
         """The picture as a PIL RGB image (a copy)."""
