@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -213,31 +212,23 @@ def differs_around(point: Point, one: Frame, other: Frame, restless: Tiles = fro
     if one.pixels.shape != other.pixels.shape or one.box != other.box:
         return differs(crop_around(one, point), crop_around(other, point))
     changed = _changed(one, other)
-    _, rows, columns = _around(one, point)
+    rows, columns = one.slices(_around(one.box, point))
     return changed is not None and _counts(_without(changed, restless)[rows, columns])
 
 
 def crop_around(frame: Frame, point: Point) -> Frame:
     """The part of a picture around a point in screen pixels, cut off at the picture's edge."""
-    area, rows, columns = _around(frame, point)
-    return Frame(np.ascontiguousarray(frame.pixels[rows, columns]), area, frame.time)
+    return frame.crop(_around(frame.box, point))
 
 
-def _around(frame: Frame, point: Point) -> tuple[Box, slice, slice]:
-    """The area around a point in screen pixels, and the rows and columns that show it."""
-    box = frame.box
-    area = Box(
+def _around(box: Box, point: Point) -> Box:
+    """The area around a point that is inside the box."""
+    return Box(
         max(box.left, point.x - _CROP),
         max(box.top, point.y - _CROP),
         min(box.right, point.x + _CROP),
         min(box.bottom, point.y + _CROP),
     )
-    wide, high = frame.width / box.width, frame.height / box.height
-    left, right = ((side - box.left) * wide for side in (area.left, area.right))
-    top, bottom = ((side - box.top) * high for side in (area.top, area.bottom))
-    rows = slice(math.floor(top), math.ceil(bottom))
-    columns = slice(math.floor(left), math.ceil(right))
-    return area, rows, columns
 
 
 def _without(changed: npt.NDArray[np.bool_], restless: Tiles) -> npt.NDArray[np.bool_]:

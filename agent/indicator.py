@@ -6,19 +6,18 @@ with the repainting of what is below. So whoever looks veils its `box` (`agent.v
 
 from __future__ import annotations
 
-import os
 import select
-import threading
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 from Xlib import X
 from Xlib.display import Display
-from Xlib.error import ConnectionClosedError
 from Xlib.ext import shape
 
+from actions.backends.x11_listener import listening
 from vision.capture import Screen
 from vision.geometry import Box
 
@@ -54,15 +53,8 @@ class Indicator:
         with ExitStack() as stack:
             display = Display(self._name)
             stack.callback(display.display.close_internal, "client")
-            window = self._open(display)
-            wake, closing = os.pipe()
-            thread = threading.Thread(
-                target=_stay_in_front, args=(display, window, wake), name="indicator", daemon=True
-            )
-            thread.start()
-            stack.callback(os.close, wake)
-            stack.callback(thread.join)
-            stack.callback(os.close, closing)
+            stay = partial(_stay_in_front, display, self._open(display))
+            stack.enter_context(listening("indicator", stay))
             self._held = stack.pop_all()
         return self
 
@@ -104,20 +96,17 @@ def _drawn(words: str) -> Image.Image:
     return image
 
 
-def _stay_in_front(display: Display, window: Any, wake: int) -> None:
-    """Raise the window when another covers it, until `wake` is closed or the display is lost."""
-    with suppress(ConnectionClosedError, OSError):
-        while True:
-            covered = False
-            while display.pending_events():
-                event = display.next_event()
-                covered |= (
-                    event.type == X.VisibilityNotify and event.state != X.VisibilityUnobscured
-                )
-            if covered:
-                window.raise_window()
-                display.flush()
-            if wake in select.select([wake], [], [], _RAISE_SECONDS)[0]:
-                return
-            if wake in select.select([display.fileno(), wake], [], [])[0]:
-                return
+def _stay_in_front(display: Display, window: Any, over: int) -> None:
+    """Raise the window when another covers it, until `over` is readable."""
+    while True:
+        covered = False
+        while display.pending_events():
+            event = display.next_event()
+            covered |= event.type == X.VisibilityNotify and event.state != X.VisibilityUnobscured
+        if covered:
+            window.raise_window()
+            display.flush()
+        if over in select.select([over], [], [], _RAISE_SECONDS)[0]:
+            return
+        if over in select.select([display.fileno(), over], [], [])[0]:
+            return

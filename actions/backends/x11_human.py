@@ -7,23 +7,23 @@ as x11vnc) cannot be told apart; there the corners of the screen and the stop co
 
 from __future__ import annotations
 
-import os
 import select
 import struct
-import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Any
 
 from Xlib import X
 from Xlib.display import Display
-from Xlib.error import ConnectionClosedError, DisplayError
+from Xlib.error import DisplayError
 from Xlib.ext import ge, xinput
 
 from actions.backends.base import BackendError, known_key
 from actions.backends.x11_keyboard import keysym_of_key
+from actions.backends.x11_listener import listening
 
 STOP_KEYS = ("ctrl", "alt", "esc")
 """The global hotkey, unless another one is given."""
@@ -83,15 +83,8 @@ class X11Human:
             display = _connect(self._name, stack)
             wanted = [_keycodes(display, key) for key in self._stop_keys]
             ours = _select_raw_events(display)
-            wake, closing = os.pipe()
-            thread = threading.Thread(
-                target=self._watch, args=(display, wake, wanted, ours), name="human", daemon=True
-            )
-            thread.start()
-            # Undone from below: end the thread, then close what it used.
-            stack.callback(os.close, wake)
-            stack.callback(thread.join)
-            stack.callback(os.close, closing)
+            watch = partial(self._watch, display, wanted, ours)
+            stack.enter_context(listening("human", watch))
             self._held = stack.pop_all()
         return self
 
@@ -104,16 +97,15 @@ class X11Human:
         self._held.close()
 
     def _watch(
-        self, display: Display, wake: int, wanted: list[frozenset[int]], ours: frozenset[int]
+        self, display: Display, wanted: list[frozenset[int]], ours: frozenset[int], over: int
     ) -> None:
-        """Read events until `wake` is closed or the display is lost."""
+        """Read events until `over` is readable."""
         pressed: set[int] = set()
-        with suppress(ConnectionClosedError, OSError):
-            while True:
-                while display.pending_events():
-                    self._note(display.next_event(), pressed, wanted, ours)
-                if wake in select.select([display.fileno(), wake], [], [])[0]:
-                    return
+        while True:
+            while display.pending_events():
+                self._note(display.next_event(), pressed, wanted, ours)
+            if over in select.select([display.fileno(), over], [], [])[0]:
+                return
 
     def _note(
         self, event: Any, pressed: set[int], wanted: list[frozenset[int]], ours: frozenset[int]
