@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import RLock
+from typing import Any
 
 from pywayland.protocol.wayland import WlSeat
 
@@ -59,6 +60,11 @@ _CHARACTERS_AHEAD, _PAUSE_SECONDS = 8, 0.01
 """So many characters between two pauses, and how long those are: a compositor throws out a client
 that reads slower than we write, and nobody can be asked whether it has caught up."""
 
+_BINDING_SECONDS = 0.5
+"""So long after a seat got its first pointer or keyboard, programs are taken to listen to it. What
+is sent earlier is lost, and nobody can be asked; a seat with devices of its own needs no wait."""
+_POINTER_AND_KEYBOARD = 1 | 2
+
 
 class WaylandBackend(Backend):
     """Moves the pointer and presses the keys of one compositor, on two virtual devices.
@@ -89,11 +95,14 @@ class WaylandBackend(Backend):
             keyboards = compositor.bind(VIRTUAL_KEYBOARD, "virtual-keyboard-unstable-v1")
         except WaylandError as error:
             raise BackendError(str(error)) from error
+        known = self._devices(seat)
         with self._sending():
             self._mouse: Speaker = pointers.make("create_virtual_pointer", seat)
             self._keyboard: Speaker = keyboards.make("create_virtual_keyboard", seat)
             self._typist: Speaker = keyboards.make("create_virtual_keyboard", seat)
             _set_keymap(self._keyboard, us_keymap())
+        if known & _POINTER_AND_KEYBOARD != _POINTER_AND_KEYBOARD:
+            time.sleep(_BINDING_SECONDS)
 
     def supports(self, action: type[Action]) -> bool:
         """Everything but what only a browser or a phone can do."""
@@ -191,6 +200,14 @@ class WaylandBackend(Backend):
                 self._compositor.roundtrip()
             except (WaylandError, ValueError) as error:  # a destroyed object is a ValueError
                 raise BackendError(f"cannot send: {error}") from error
+
+    def _devices(self, seat: Any) -> int:
+        """What the seat has already, as bits of the protocol; a seat without anything says so."""
+        told = [0]
+        seat.dispatcher["capabilities"] = lambda _, capabilities: told.append(capabilities)
+        with self._sending():
+            pass
+        return told[-1]
 
     def _send_button(self, button: Button, state: int) -> None:
         self._mouse.send("button", _now(), _BUTTONS[button], state)

@@ -80,10 +80,27 @@ def open_sway(outputs: Sequence[Placed] = (("640x480 0,0", 1),)) -> Iterator[dic
                     f"sway did not start: {(folder / 'log').read_text()}"
                 )
                 time.sleep(0.01)
+            while not _are_in_use(folder, len(outputs)):
+                assert time.monotonic() < deadline, "the outputs do not come up"
+                time.sleep(0.05)
             yield env | {"WAYLAND_DISPLAY": str(sockets[0])}
         finally:
             sway.terminate()
             sway.wait(PATIENCE_SECONDS)
+
+
+def _are_in_use(folder: Path, count: int) -> bool:
+    """Whether every output shows its own workspace; a window for one that does not goes elsewhere.
+
+    Sway makes its outputs first, and reads where they shall be afterwards.
+    """
+    for ipc in folder.glob("sway-ipc.*.sock"):
+        asked = ["swaymsg", "--raw", "--socket", str(ipc), "--type", "get_outputs"]
+        answer = subprocess.run(asked, capture_output=True, timeout=PATIENCE_SECONDS)
+        known = json.loads(answer.stdout or b"[]")
+        shown = {output["name"]: output.get("current_workspace") for output in known}
+        return shown == {f"HEADLESS-{number}": str(number) for number in range(1, count + 1)}
+    return False
 
 
 def _config(outputs: Sequence[Placed]) -> str:
