@@ -47,8 +47,10 @@ _BUTTONS = {Button.LEFT: 1, Button.MIDDLE: 2, Button.RIGHT: 3}
 _WHEEL = {Direction.UP: 4, Direction.DOWN: 5, Direction.LEFT: 6, Direction.RIGHT: 7}
 _UNSUPPORTED = (Navigate, NavigateBack, OpenApp, OpenComputer, PressBack, PressHome, Swipe)
 
-_CHARACTERS_AHEAD = 40
-"""So many are sent before the application must have caught up: after a stop, nothing trickles."""
+_FEWEST_AHEAD, _MOST_AHEAD = 5, 40
+_BACKLOG_SECONDS = 0.02
+"""So many characters are sent before the application must have caught up, the fewer the longer it
+takes: after a stop hardly anything trickles."""
 _CATCH_UP_SECONDS = 0.5
 _BLIND_SECONDS = 0.03
 """Waited instead where the application does not tell whether it has caught up."""
@@ -87,6 +89,7 @@ class X11Backend(Backend):
         self._buttons: dict[int, None] = {}
         self._keycodes: dict[int, None] = {}
         self._strokes: dict[str, Stroke] = {}
+        self._ahead = 2 * _FEWEST_AHEAD
         self._lost = False
         self._closed = False
 
@@ -236,23 +239,31 @@ class X11Backend(Backend):
         foreign = {keysym for keysym in keysyms if keysym not in layout.strokes}
         with self._sending():
             lent = self._borrowed.lend(foreign, layout.spare, self._keyboard) if foreign else {}
-        for index, keysym in enumerate(keysyms, 1):
+        sent = 0
+        for keysym in keysyms:
             checkpoint()
             stroke = layout.strokes.get(keysym) or lent[keysym]
             with self._sending():
                 self._press_keys(*stroke.modifiers, stroke.keycode)
                 self._release_keys(stroke.keycode, *reversed(stroke.modifiers))
-            if index % _CHARACTERS_AHEAD == 0:
+            sent += 1
+            if sent >= self._ahead:
+                sent = 0
                 self._catch_up(checkpoint)
         self._catch_up(checkpoint)
 
     def _catch_up(self, checkpoint: Callable[[], None]) -> None:
         """Wait until the application has handled what was typed, as far as it can be known."""
+        begun = time.monotonic()
         try:
-            if not self._ping.answered(_CATCH_UP_SECONDS, checkpoint):
-                time.sleep(_BLIND_SECONDS)
+            answered = self._ping.answered(_CATCH_UP_SECONDS, checkpoint)
         except _LOST as error:
             raise BackendError(f"the display is gone while typing: {error}") from error
+        is_late = time.monotonic() - begun > _BACKLOG_SECONDS
+        wished = self._ahead // 2 if is_late else 2 * self._ahead
+        self._ahead = min(_MOST_AHEAD, max(_FEWEST_AHEAD, wished))
+        if not answered:
+            time.sleep(_BLIND_SECONDS)
 
     def _await_button(self, button: Button, is_down: bool) -> None:
         """Wait until the press or release has gone through.
