@@ -27,6 +27,7 @@ for command in (
     serving.serve,
     serving.mcp,
     learning.train,
+    learning.learn,
     models.quantise,
     episodes.replay,
     recording.record,

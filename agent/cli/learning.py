@@ -1,4 +1,4 @@
-"""Commands that train and measure: `train`, `eval`."""
+"""Commands that train and measure: `train`, `learn`, `eval`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli.options import Endpoint, Model, ProfileName, policy_of, size_of
+from agent.cli.options import Endpoint, Model, ProfileName, fail, policy_of, size_of
 
 evaluations = typer.Typer(help="Measure how often a model solves tasks.", no_args_is_help=True)
 
@@ -116,3 +116,53 @@ def train(
         typer.echo(f"{name}  {value:.4f}")
     typer.echo(f"curves  {folder / 'curves.png'}")
     typer.echo(f"model   {folder / 'release'}")
+
+
+def learn(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="EPISODES...", help="Recordings, folders or packed.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the training and its result.")] = Path(
+        "runs/learned"
+    ),
+    model: Annotated[
+        Path | None, typer.Option("--from", help="Model to begin from. [default: the embedded one]")
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Train all weights, not adapters beside them.")
+    ] = False,
+    steps: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    rate: Annotated[float | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
+    held_out: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the recordings that only judge.")
+    ] = 0.25,
+    screens: Annotated[int, typer.Option(min=1, help="Standard screens that judge.")] = 50,
+) -> None:
+    """Train a model of the embedded kind on recordings; keep it when it does better.
+
+    Better means: more decisions as recorded in the episodes that were held back, and no fewer right
+    answers about a fixed set of generated screens. Otherwise nothing is kept and the status is 1.
+    """
+    from dataclasses import replace
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from agent.learning.learn import MODEL
+    from agent.learning.learn import learn as learn_recordings
+    from agent.learning.recipe import Recipe
+    from agent.policies.local import EMBEDDED
+
+    recipe = Recipe.load("recordings").with_steps(steps)
+    recipe = replace(recipe, rate=rate or recipe.rate, adapters=None if full else recipe.adapters)
+    errors = Console(stderr=True)
+    with Progress(console=errors, disable=not errors.is_terminal) as progress:
+        bar = progress.add_task("steps", total=recipe.steps)
+        gate = learn_recordings(
+            folders, out, recipe, model or EMBEDDED, held_out, screens,
+            lambda step, _: progress.update(bar, completed=step),
+        )  # fmt: skip
+    Console(highlight=False).print(gate.to_rich())
+    if gate.refusal:
+        fail(f"the new weights are not kept: {gate.refusal}")
+    typer.echo(f"model   {out / MODEL}")

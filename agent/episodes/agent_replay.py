@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actions import codec
-from actions.space import Action, on_points, points
+from actions.dialects import RenderError, render
+from actions.space import Action, Step, on_points, points
 from agent.episodes.format import StepRecord
 from agent.episodes.reader import Episode
 from agent.episodes.replay import Difference, lines_of
@@ -72,8 +73,10 @@ def agent_replay(path: Path | str, policy: Policy) -> AgentReport:
     texts = actions = near = 0
     differences: list[Difference] = []
     whole = [step for step in episode.steps if not step.withheld]
+    about = policy.describe()
+    dialect = about.get("dialect", "uitars")
     for step in whole:
-        decision = policy.decide(_observation(episode, step))
+        decision = policy.decide(_observation(episode, step, dialect))
         then, now = _recorded(step), _decided(decision)
         texts += decision.text == step.text
         near += _alike(then, now, step)
@@ -82,7 +85,7 @@ def agent_replay(path: Path | str, policy: Policy) -> AgentReport:
         else:
             told = [lines_of(map(codec.to_dict, each)) or ("no action",) for each in (then, now)]
             differences.append(Difference(step.index, "decision", *told))
-    weights = policy.describe().get("weights")
+    weights = about.get("weights")
     same = weights is not None and weights == episode.head.policy.get("weights")
     skipped = len(episode.steps) - len(whole)
     return AgentReport(
@@ -90,18 +93,37 @@ def agent_replay(path: Path | str, policy: Policy) -> AgentReport:
     )
 
 
-def _observation(episode: Episode, step: StepRecord) -> Observation:
-    """What the policy was shown at a step."""
+def _observation(episode: Episode, step: StepRecord, dialect: str) -> Observation:
+    """What the policy was shown at a step, the earlier ones in its own words."""
     past = episode.steps[: step.index]
     history = tuple(
         Turn(
             episode.frame(one) if step.index - one.index <= PICTURES else None,
-            one.text,
+            one.text if episode.head.dialect == dialect else _retold(one, dialect),
             one.feedback,
         )
         for one in past
     )
     return Observation(episode.head.instruction, episode.frame(step), history)
+
+
+def _retold(step: StepRecord, dialect: str) -> str:
+    """A step in another dialect, such as a person's in that of a model; verbatim as a last resort.
+
+    Only UI-TARS 1.0 can be told without knowing what size a model makes of the picture.
+    """
+    if dialect != "uitars" or step.error is not None:
+        return step.text
+    wide, high = step.map.extent
+
+    def scaled(point: Point) -> Point:
+        return Point(round(point.x * 1000 / wide), round(point.y * 1000 / high))
+
+    actions = tuple(on_points(codec.from_dict(each), scaled) for each in step.actions)
+    try:
+        return render(Step("", actions), dialect)
+    except RenderError:
+        return step.text
 
 
 def _recorded(step: StepRecord) -> tuple[Action, ...]:

@@ -77,6 +77,19 @@ def adapt(model: KimiVL, rank: int, alpha: float | None = None, where: str = EVE
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
+def merged(model: KimiVL) -> dict[str, Tensor]:
+    """The state of the plain network that `merge` would make, by its names; nothing changes."""
+    state = model.state_dict()
+    for path, module in model.named_modules():
+        if isinstance(module, LowRank):
+            for kind in ("down", "up", "base.weight"):
+                del state[f"{path}.{kind}"]
+            state[f"{path}.weight"] = module.weight.detach()
+            if module.bias is not None:
+                state[f"{path}.bias"] = state.pop(f"{path}.base.bias")
+    return state
+
+
 def adapters(model: nn.Module) -> dict[str, Tensor]:
     """What `adapt` added, by name: all that has to be kept of a training."""
     return {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.learning.losses import Weights
-from agent.learning.settings import Preference, Reinforcement
+from agent.learning.settings import Adapters, Preference, Reinforcement
 from agent.model.config import KimiVLConfig, PointerConfig, TextConfig
 from agent.model.prompt import MEDIA, embedded_tokenizer
 from vision.moonvit import VisionConfig
@@ -23,6 +23,7 @@ class RecipeError(ValueError):
 
 _TABLES: dict[str, Callable[[Any], Any]] = {
     "weights": lambda table: Weights(**table),
+    "adapters": lambda table: Adapters(**table),
     "preference": lambda table: Preference(**table),
     "reinforcement": lambda table: Reinforcement(**{**table, "tasks": tuple(table["tasks"])}),
 }
@@ -54,6 +55,7 @@ class Recipe:
         checkpointing: recompute activations in the backward pass.
         seed: of data and weights.
         weights: of the losses.
+        adapters: what learns beside resting weights (LoRA); None: the weights themselves.
         preference: settings of a stage that learns from pairs, None for all other stages.
         reinforcement: settings of a stage that learns from rewards, None for all other stages.
     """
@@ -74,6 +76,7 @@ class Recipe:
     checkpointing: bool = False
     seed: int = 1
     weights: Weights = field(default_factory=Weights)
+    adapters: Adapters | None = None
     preference: Preference | None = None
     reinforcement: Reinforcement | None = None
 

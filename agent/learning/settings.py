@@ -6,6 +6,21 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Adapters:
+    """How large the low-rank adapters are that learn while all else rests (see `lora`).
+
+    Attributes:
+        rank: of each of them.
+        alpha: their strength; None means twice the rank.
+        where: pattern of the last part of the name of each map that gets one; None: all maps.
+    """
+
+    rank: int = 8
+    alpha: float | None = None
+    where: str | None = None
+
+
+@dataclass(frozen=True)
 class Preference:
     """How to learn from pairs.
 

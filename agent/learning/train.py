@@ -25,6 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
+from agent.learning import lora
 from agent.learning.batch import Batch, collate
 from agent.learning.distributed import (
     Scoring,
@@ -37,6 +38,7 @@ from agent.learning.distributed import (
     world,
 )
 from agent.learning.recipe import Recipe, embedded_config
+from agent.learning.settings import Adapters
 from agent.learning.stream import Stream, data_hash
 from agent.model import checkpoint
 from agent.model.checkpoint import CheckpointError
@@ -54,8 +56,12 @@ NOT_HIDDEN = (
     "gate.weight",
     "quoter.embed.weight",
     "quoter.places.weight",
+    ".down",
+    ".up",
 )
-"""Matrices that are not maps between hidden states."""
+"""Matrices that are not maps between hidden states, and the thin ones of adapters."""
+
+ADAPTERS = "adapters.safetensors"
 
 
 class TrainingError(RuntimeError):
@@ -123,7 +129,9 @@ class Trainer:
             self._move_in()
         self.world.wait()
         resumed = (self.out / "state.json").is_file()
-        if resumed:
+        if self.recipe.adapters is not None:
+            self._adapt(self.recipe.adapters, resumed)
+        elif resumed:
             self._load_weights()
         elif self.start is not None:
             self._begin_from(self.start)
@@ -175,6 +183,9 @@ class Trainer:
         partial = self.out / "partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
+        if self.recipe.adapters is not None:
+            save_file(lora.adapters(self.model), partial / ADAPTERS)
+            weights = lora.merged(self.model)
         checkpoint.save(self.model, partial, weights)
         save_file(moments, partial / "optimizer.safetensors")
         embedded_tokenizer().save(partial)
@@ -278,13 +289,19 @@ class Trainer:
             if parameter.requires_grad:
                 is_map = parameter.dim() == 2 and not name.endswith(NOT_HIDDEN)
                 (hidden if is_map else other).append(parameter)
-        muon = torch.optim.Muon(
-            hidden, recipe.rate, recipe.weight_decay, adjust_lr_fn="match_rms_adamw"
+        muon = (
+            [
+                torch.optim.Muon(
+                    hidden, recipe.rate, recipe.weight_decay, adjust_lr_fn="match_rms_adamw"
+                )
+            ]
+            if hidden
+            else []
         )
         adam = torch.optim.AdamW(
             other, recipe.rate, (0.9, 0.98), weight_decay=0.0, fused=not self._uncut
         )
-        return muon, adam
+        return *muon, adam
 
     def _names(self) -> dict[Tensor, str]:
         return {parameter: name for name, parameter in self.model.named_parameters()}
@@ -310,6 +327,21 @@ class Trainer:
             raise TrainingError(f"{folder} holds another model: {error}") from error
         if extra:
             raise TrainingError(f"{folder} holds another model: it has {', '.join(extra)}")
+
+    def _adapt(self, settings: Adapters, resumed: bool) -> None:
+        """Adapters beside the weights of `start`, as they are or as far as they were trained."""
+        if self.start is None or self.world.size > 1:
+            raise TrainingError(
+                "adapters learn in one process, beside a model that is named with --from"
+            )
+        self._begin_from(self.start)
+        where = settings.where or lora.EVERYWHERE
+        lora.adapt(self.model, settings.rank, settings.alpha, where)
+        if resumed:
+            kept = load_file(self.out / ADAPTERS)
+            extra = self.model.load_state_dict(kept, strict=False).unexpected_keys
+            if extra or kept.keys() != lora.adapters(self.model).keys():
+                raise TrainingError(f"{self.out} holds the adapters of another model")
 
     def _load_weights(self) -> None:
         weights = load_file(self.out / "model.safetensors")
