@@ -1,7 +1,8 @@
 """One HTML file that shows episodes to people: offline, self-contained, nothing painted over.
 
 The page is `templates/report.html`; it loads nothing, and its content security policy says so. The
-screenshots are embedded as WebP, small ones losslessly; the episode keeps the exact ones.
+screenshots are embedded as WebP, small ones losslessly; the episode keeps the exact ones. Each is a
+block of its own behind the script, so that a browser shows the first step while it reads the rest.
 """
 
 from __future__ import annotations
@@ -42,16 +43,21 @@ def write_report(episodes: Path | str | Sequence[Path | str], out: Path | str) -
     paths = [episodes] if isinstance(episodes, Path | str) else list(episodes)
     gallery = _Gallery()
     views = [gallery.view(Episode.open(path)) for path in paths]
-    data: Json = {"episodes": views, "pictures": gallery.pictures, "thumbs": gallery.thumbs}
+    data: Json = {"episodes": views, "thumbs": gallery.thumbs}
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     title = views[0]["instruction"] if len(views) == 1 else f"{len(views)} episodes"
-    out.write_text(_page(f"{title} – Eyehand", data), encoding="utf-8")
+    with out.open("w", encoding="utf-8") as file:
+        file.write(_page(f"{title} – Eyehand", data))
+        for digest, picture in gallery.pictures.items():
+            # `type` makes it a block of data, which no browser runs.
+            file.write(f'\n<script type="image/webp" id="p{digest}">{picture}</script>')
+        file.write("\n</body>\n</html>\n")
     return out
 
 
 class _Gallery:
-    """Every picture of a report once, as data URLs by digest."""
+    """Every picture of a report once, by digest: in base64, and small as a data URL."""
 
     def __init__(self) -> None:
         self.pictures: dict[str, str] = {}
@@ -71,17 +77,17 @@ class _Gallery:
             image = episode.frame(step).to_image()
         except BrokenEpisode as error:
             return str(error)
-        self.pictures[digest] = _data_url(image, image.width * image.height <= _LOSSLESS_PIXELS)
+        self.pictures[digest] = _webp(image, image.width * image.height <= _LOSSLESS_PIXELS)
         image.thumbnail(_THUMB)
-        self.thumbs[digest] = _data_url(image, lossless=False)
+        self.thumbs[digest] = f"data:image/webp;base64,{_webp(image, lossless=False)}"
         return ""
 
 
-def _data_url(image: Image.Image, lossless: bool) -> str:
-    """The picture as WebP inside a URL."""
+def _webp(image: Image.Image, lossless: bool) -> str:
+    """The picture as WebP in base64."""
     file = io.BytesIO()
     image.save(file, "WEBP", lossless=lossless, quality=40 if lossless else 82, method=1)
-    return "data:image/webp;base64," + b64encode(file.getvalue()).decode()
+    return b64encode(file.getvalue()).decode()
 
 
 def _page(title: str, data: Json) -> str:

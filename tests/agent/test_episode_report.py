@@ -110,7 +110,26 @@ def test_several_episodes_share_a_page(tmp_path: Path, page: Page) -> None:
     page.select_option("#episode", "2")
     assert page.inner_text("#lost") == "This episode has no steps."
     # A picture that several episodes show is embedded once.
-    assert len(re.findall('"data:image/webp', out.read_text())) == 2 * 3
+    assert len(re.findall('<script type="image/webp" id=', out.read_text())) == 3
+
+
+def test_a_step_is_shown_before_the_later_pictures_are_there(tmp_path: Path, page: Page) -> None:
+    """What a browser does with a file of 100 MB while it still reads it."""
+    whole = write_report(record(tmp_path / "e"), tmp_path / "report.html").read_text()
+    blocks = [match.start() for match in re.finditer('\n<script type="image/webp"', whole)]
+    (tmp_path / "part.html").write_text(whole[: blocks[1]])
+    page.goto((tmp_path / "part.html").as_uri())
+    assert page.evaluate("document.getElementById('picture').naturalWidth") == 200
+    page.keyboard.press("End")
+    assert page.inner_text("#lost") == "The picture is being read."
+    late = whole[blocks[-1] :].partition("<script")[2].partition("</script>")[0]
+    digest, text = late.partition('id="')[2].split('">')
+    page.evaluate(
+        "([id, text]) => { const s = document.createElement('script'); s.type = 'image/webp';"
+        " s.id = id; s.textContent = text; document.body.append(s); }",
+        [digest, text],
+    )
+    page.wait_for_selector("#screen:not([hidden])")
 
 
 def test_a_lost_image_and_an_open_end_are_told(tmp_path: Path, page: Page) -> None:

@@ -39,14 +39,27 @@ function draw(u) {
   drawn.draw(state.marks && !state.after ? step().marks : [], width, height, u);
 }
 
+/** The URL of a picture; the blocks that hold them follow the script and may still be read. */
+function pictureOf(digest) {
+  const block = $(`p${digest}`);
+  return block ? `data:image/webp;base64,${block.textContent}` : "";
+}
+
+/** Show the screen once its picture has been read. */
+const arrival = new MutationObserver(() => { if (pictureOf(awaited)) showScreen(); });
+let awaited = "";
+
 function showScreen() {
   const one = step();
   const later = episode().steps[state.step + 1];
   const shown = state.after && later ? later : one;
-  const picture = data.pictures[shown.picture];
+  const picture = pictureOf(shown.picture);
+  arrival.disconnect();
+  awaited = shown.picture;
+  if (!picture && !shown.lost) arrival.observe(document.body, { childList: true });
   $("screen").hidden = !picture;
   $("lost").hidden = Boolean(picture);
-  $("lost").textContent = shown.lost;
+  $("lost").textContent = shown.lost || "The picture is being read.";
   if (picture) $("picture").src = picture;
   $("picture").alt = `Screen ${state.after ? "after" : "before"} step ${state.step + 1}`;
   $("caption").textContent = one.caption;
