@@ -10,7 +10,7 @@ from pathlib import Path
 from agent.episodes.errors import EpisodeInUse
 from agent.episodes.reader import Episode
 from agent.learning.gate import Gate, Standing, standing
-from agent.learning.lessons import lessons
+from agent.learning.lessons import LessonError, lessons
 from agent.learning.recipe import Recipe
 from agent.learning.release import release
 from agent.learning.studying import StudyTrainer
@@ -47,16 +47,18 @@ def learn(
 
     Raises:
         EpisodeError: an episode cannot be read, or `out` holds a model already.
-        LessonError: there is nothing to learn from.
+        LessonError: there is nothing to learn from, or `start` is of another kind.
         TrainingError: training cannot go on.
-        PolicyError: `start` is no such model.
+        PolicyError, ConfigError: `start` holds no usable model.
     """
     if (out / MODEL).exists():
         raise EpisodeInUse(f"{out / MODEL} exists; learn into a new folder")
     taught = lessons([Episode.open(path) for path in paths], share, recipe.seed)
     judges = [episode.path for episode in taught.held_out]
-    before = _standing(start, judges, screens)
     shape = KimiVLConfig.load(start)
+    if shape.pointer is None:
+        raise LessonError(f"{start} has no pointing head; models of the embedded kind can learn")
+    before = _standing(start, judges, screens)
     training = out / "training"
     trainer = StudyTrainer(recipe, training, (), start, shape, samples=taught.samples)
     trainer.run(report, _SAVE_EVERY)

@@ -289,19 +289,15 @@ class Trainer:
             if parameter.requires_grad:
                 is_map = parameter.dim() == 2 and not name.endswith(NOT_HIDDEN)
                 (hidden if is_map else other).append(parameter)
-        muon = (
-            [
-                torch.optim.Muon(
-                    hidden, recipe.rate, recipe.weight_decay, adjust_lr_fn="match_rms_adamw"
-                )
-            ]
-            if hidden
-            else []
-        )
         adam = torch.optim.AdamW(
             other, recipe.rate, (0.9, 0.98), weight_decay=0.0, fused=not self._uncut
         )
-        return *muon, adam
+        if not hidden:
+            return (adam,)
+        muon = torch.optim.Muon(
+            hidden, recipe.rate, recipe.weight_decay, adjust_lr_fn="match_rms_adamw"
+        )
+        return muon, adam
 
     def _names(self) -> dict[Tensor, str]:
         return {parameter: name for name, parameter in self.model.named_parameters()}
