@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from contextlib import suppress
 from types import TracebackType
 
-from jeepney import DBusAddress, HeaderFields, MatchRule, Message, MessageType, new_method_call
+from jeepney import DBusAddress, HeaderFields, MatchRule, Message, new_method_call
 from jeepney.bus_messages import message_bus
 from jeepney.io.blocking import DBusConnection, open_dbus_connection
-from jeepney.wrappers import DBusErrorResponse
+from jeepney.wrappers import DBusErrorResponse, unwrap_msg
 
 _ROLE_PASSWORD_TEXT = 40
 _FOCUS = "object:state-changed:focused"
@@ -23,6 +24,7 @@ _REGISTRY = DBusAddress(
     "/org/a11y/atspi/registry", "org.a11y.atspi.Registry", "org.a11y.atspi.Registry"
 )
 _STATUS = DBusAddress("/org/a11y/bus", "org.a11y.Bus", "org.freedesktop.DBus.Properties")
+_CHANGES = MatchRule(type="signal", interface="org.a11y.atspi.Event.Object", member="StateChanged")
 _ERRORS = (OSError, KeyError, ValueError, TimeoutError, DBusErrorResponse)
 
 
@@ -73,28 +75,25 @@ class PasswordWatch:
             on = ("org.a11y.Status", "IsEnabled", ("b", True))
             session.send_and_get_reply(new_method_call(_STATUS, "Set", "ssv", on), timeout=5)
             asked = new_method_call(_LAUNCHER, "GetAddress")
-            reply = session.send_and_get_reply(asked, timeout=5, unwrap=True)
+            reply = unwrap_msg(session.send_and_get_reply(asked, timeout=5))
         bus = open_dbus_connection(reply[0])
         asked = new_method_call(_REGISTRY, "RegisterEvent", "sass", (_FOCUS, [], ""))
         bus.send_and_get_reply(asked, timeout=5)
-        rule = MatchRule(
-            type="signal", interface="org.a11y.atspi.Event.Object", member="StateChanged"
-        )
-        bus.send_and_get_reply(message_bus.AddMatch(rule), timeout=5)
+        bus.send_and_get_reply(message_bus.AddMatch(_CHANGES), timeout=5)
         return bus
 
     def _follow(self) -> None:
         assert self._connection is not None
-        while not self._over.is_set():
-            with suppress(TimeoutError):
-                message = self._connection.receive(timeout=0.2)
-                self._hear(self._connection, message)
+        bus = self._connection
+        # Without the filter, what comes while `_hear` waits for an answer would be lost.
+        with bus.filter(_CHANGES, queue=deque()) as told:
+            while not self._over.is_set():
+                with suppress(TimeoutError):
+                    self._hear(bus, bus.recv_until_filtered(told, timeout=0.2))
 
     def _hear(self, bus: DBusConnection, message: Message) -> None:
         """Ask the role of what has just got the focus."""
         fields = message.header.fields
-        if message.header.message_type is not MessageType.signal or not message.body:
-            return
         if message.body[0] != "focused" or not message.body[1]:
             return
         widget = DBusAddress(
@@ -102,7 +101,7 @@ class PasswordWatch:
         )
         try:
             asked = new_method_call(widget, "GetRole")
-            role = bus.send_and_get_reply(asked, timeout=1, unwrap=True)[0]
+            role = unwrap_msg(bus.send_and_get_reply(asked, timeout=1))[0]
         except _ERRORS:
             role = 0  # it was closed meanwhile
         self.secret = role == _ROLE_PASSWORD_TEXT

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from Xlib.display import Display as XDisplay
 
 from actions import codec
 from actions.backends.x11 import X11Backend
@@ -19,8 +20,9 @@ from agent.episodes.reader import Episode
 from agent.episodes.replay import replay
 from agent.episodes.verify import verify
 from agent.recording.recorder import Recorder
+from tests.actions.conftest import add_second_monitor
 from vision.capture import Screen
-from vision.geometry import Point, Size
+from vision.geometry import Box, Point, Size
 
 APP = Path(__file__).parents[1] / "actions/journal_app.py"
 
@@ -93,3 +95,31 @@ def test_an_end_in_private_records_no_last_picture(name: str, tmp_path: Path) ->
         time.sleep(0.3)
         perform(name, Click(Point(400, 100)), Hotkey(("ctrl", "alt", "p")), Type("hunter2"))
     assert len(Episode.open(tmp_path / "e").steps) == 1
+
+
+def test_two_monitors_are_one_desktop_with_signed_places(tmp_path: Path) -> None:
+    """The second monitor lies left of and above the primary one, which begins at (0, 0)."""
+    done = (
+        Click(Point(-390, -280)),
+        Drag(Point(-100, -60), Point(120, 90)),
+        Scroll(Direction.UP, Point(-5, -5), 2),
+        Click(Point(0, 0), Button.RIGHT),
+    )
+    with VirtualDisplay(Size(640, 480), window_manager=False) as virtual:
+        x = XDisplay(virtual.name)
+        add_second_monitor(x)
+        with (
+            Screen(virtual.name) as screen,
+            Recorder(screen, virtual.name, tmp_path / "e", "try both"),
+        ):
+            time.sleep(0.3)
+            perform(virtual.name, *done, pause=0.6)
+        x.close()
+    episode = Episode.open(tmp_path / "e")
+    actions = [codec.from_dict(action) for s in episode.steps for action in s.screen_actions]
+    assert actions == list(done)
+    assert {step.frame.box for step in episode.steps} == {Box(-400, -300, 240, 180)}
+    assert episode.head.display["monitors"] == [[0, 0, 240, 180], [-400, -300, 0, 0]]
+    # A model would have written pixels of the picture, which begins at its own corner.
+    assert episode.steps[0].actions[0]["point"] == [10, 20]
+    assert verify(tmp_path / "e").ok and replay(tmp_path / "e").ok
