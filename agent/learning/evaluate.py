@@ -21,11 +21,13 @@ from typing import TypeVar
 from actions.backends.base import BackendError
 from actions.backends.x11 import X11Backend
 from actions.executor import Executor
+from actions.guard import Guard
 from agent.environments.browser import BrowserError
 from agent.environments.display import DisplayError
 from agent.environments.miniwob import MiniWob, task_page
 from agent.episodes.errors import EpisodeInUse
 from agent.episodes.format import End, Head, software
+from agent.episodes.rules import rules_json
 from agent.episodes.writer import EpisodeWriter
 from agent.learning.scores import GEOMETRY, GEOMETRY_REWARD, Rollout, Row, Table, Tally
 from agent.loop import Agent
@@ -99,11 +101,13 @@ class Stage:
         self.world.task = task
         instruction = self.world.reset(seed)
         executor = Executor(self.backend, self.world.screen, fail_safe=False)
-        about = policy.describe()
-        head = Head(instruction, about.get("dialect", "uitars"), policy=about)
+        about, guard = policy.describe(), Guard()
+        display = {"box": list(self.world.screen.box)}
+        dialect = about.get("dialect", "uitars")
+        head = Head(instruction, dialect, display, about, rules=rules_json(guard.rules))
         recorder = EpisodeWriter(record, head)
         witness = _Witness(policy)
-        agent = Agent(witness, executor, self.world.screen, recorder)
+        agent = Agent(witness, executor, self.world.screen, recorder, guard=guard)
         verdict = self.world.reward
         begun = time.perf_counter()
         result = agent.run(

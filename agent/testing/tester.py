@@ -13,6 +13,7 @@ from actions.space import Action, CallUser, Click, Finished, on_points
 from agent.episodes.environment_replay import TOLERANCE, EnvironmentReplay, EnvironmentReport
 from agent.episodes.format import End, Ending, Head
 from agent.episodes.reader import Episode
+from agent.episodes.rules import rules_json
 from agent.episodes.writer import EpisodeWriter
 from agent.policies.base import Decision, Observation, Policy
 from agent.testing.desktop import Desktop
@@ -45,12 +46,17 @@ class Tester:
         episode: a new folder for the record.
     """
 
+    __test__ = False  # its name looks like a test's to pytest
+
     def __init__(self, desktop: Desktop, policy: Policy, episode: Path) -> None:
         self._desktop = desktop
         self._policy = policy
         self._guard = Guard()
         about = policy.describe()
-        head = Head(f"test {episode.name}", about.get("dialect", "uitars"), policy=about)
+        display = {"box": list(desktop.screen.box)}
+        rules = rules_json(self._guard.rules)
+        dialect = about.get("dialect", "uitars")
+        head = Head(f"test {episode.name}", dialect, display, about, rules=rules)
         self._writer = EpisodeWriter(episode, head)
         self._before: Frame | None = None
 

@@ -12,10 +12,14 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from actions.dialects import parse, render
+from actions.guard import Guard
 from actions.space import Click, Step
 from agent.environments.miniwob import TaskError
 from agent.episodes.errors import EpisodeInUse
 from agent.episodes.format import End
+from agent.episodes.reader import Episode
+from agent.episodes.replay import replay
+from agent.episodes.rules import rules_json
 from agent.learning.evaluate import evaluate
 from agent.learning.scores import Rollout, Tally, wilson
 from agent.learning.tiers import tasks_named, tiers
@@ -133,6 +137,16 @@ def test_only_the_page_says_what_is_solved() -> None:
     (row,) = table.rows
     assert (row.policy.solved, row.random) == (0, None)
     assert table.rollouts[0].outcome == End.FINISHED
+
+
+def test_an_episode_keeps_the_rules_and_the_screen_that_it_was_played_with(tmp_path: Path) -> None:
+    policy = ScriptedPolicy(["Thought: Done.\nAction: finished()"])
+    evaluate(policy, ["click-test"], seeds=1, random_seeds=0, failures=tmp_path / "failures")
+    (folder,) = (tmp_path / "failures").iterdir()
+    head = Episode.open(folder).head
+    assert head.rules == rules_json(Guard().rules)
+    assert head.display == {"box": list(Episode.open(folder).steps[0].frame.box)}
+    assert replay(folder).ok
 
 
 def test_a_policy_that_cannot_decide_is_an_error_and_not_a_low_score() -> None:
