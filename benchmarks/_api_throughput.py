@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,10 +12,9 @@ from typing import Any
 
 import _api_weights
 import httpx
-from _api_server import Served, eyehand, free_port, quantile, server
+from _api_server import Served, eyehand, quantile
+from _transformers_serve import transformers_serve
 
-MISSING = ("accelerate", "psutil")
-"""`transformers serve` needs them and Eyehand does not, so they come into a temporary folder."""
 PROMPT = 300
 """Bytes of a question, which are tokens here; no two questions begin alike."""
 ANSWER = 64
@@ -45,8 +41,10 @@ def compare(clients: int, seconds: float) -> None:
         rates, said = {}, {}
         for kind, start in {
             "eyehand serve": lambda: eyehand("--model", str(folder / "ours")),
-            "transformers serve": lambda: transformers(folder),
-            "  with --continuous-batching": lambda: transformers(folder, "--continuous-batching"),
+            "transformers serve": lambda: transformers_serve(folder / "theirs", folder),
+            "  with --continuous-batching": lambda: transformers_serve(
+                folder / "theirs", folder, "--continuous-batching"
+            ),
         }.items():
             try:
                 with start() as running:
@@ -59,23 +57,6 @@ def compare(clients: int, seconds: float) -> None:
         if rate:
             print(f"eyehand / {kind.strip()}: {ours / rate:.2f}x (target 3x)")
     print(f"the same answer from all: {'yes' if len(set(said.values())) == 1 else 'no'}")
-
-
-@contextmanager
-def transformers(folder: Path, *options: str) -> Iterator[Served]:
-    """`transformers serve` on the CPU, with the same threads as we."""
-    packages, port = folder / "packages", free_port()
-    if not packages.exists():
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]
-        subprocess.run([*pip, "--target", str(packages), *MISSING], check=True, timeout=300)
-    command = ["-c", "from transformers.cli.transformers import main; main()", "serve"]
-    where = ["--port", str(port), "--host", "127.0.0.1", "--device", "cpu", *options]
-    environ = {"PYTHONPATH": str(packages), "HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "hub")}
-    model = str(folder / "theirs")
-    with server(
-        [sys.executable, *command, model, *where], environ, port, "/health", folder
-    ) as running:
-        yield running
 
 
 def throughput(kind: str, served: Served, clients: int, seconds: float) -> float:

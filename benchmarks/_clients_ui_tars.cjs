@@ -7,6 +7,7 @@ const { Operator, StatusEnum } = require("@ui-tars/sdk/core");
 const [baseURL, screenshot, mode] = process.argv.slice(2);
 const base64 = fs.readFileSync(screenshot).toString("base64");
 const performed = [];
+const problems = [];
 
 class Recorder extends Operator {
   static MANUAL = { ACTION_SPACES: ["click(start_box='[x1, y1, x2, y2]')", "finished()"] };
@@ -27,7 +28,7 @@ const agent = new GUIAgent({
   uiTarsVersion: mode === "1.5" ? mode : undefined,
   maxLoopCount: 25,
   logger: { log() {}, info() {}, warn() {}, error() {} },
-  onError: ({ error }) => console.error(error.message),
+  onError: ({ error }) => problems.push(`${error.message} ${error.stack ?? ""}`),
 });
 
-agent.run("press the OK button").then(() => console.log(JSON.stringify(performed)));
+agent.run("press the OK button").then(() => console.log(JSON.stringify({ performed, problems })));

@@ -150,11 +150,12 @@ def walk() -> list[str]:
 def twenty_steps(url: str, mode: str, folder: Path) -> str:
     """The SDK's own loop with an operator that only writes down what it is asked to do."""
     command = ["node", "_clients_ui_tars.cjs", f"{url}/v1", "screen.png", mode]
-    done: list[tuple[str, list[float]]] = json.loads(text(command, folder).splitlines()[-1])
+    told: dict[str, Any] = json.loads(text(command, folder).splitlines()[-1])
+    done: list[tuple[str, list[float]]] = told["performed"]
     # In mode 1.0 it scales 0..1000 to the screen itself; in 1.5 it takes numbers as they come.
     scale = 1.0 if mode == "1.5" else 3.84
     if [kind for kind, _ in done] != ["click"] * (STEPS - 1) + ["finished"]:
-        raise ClientError(f"other actions: {[kind for kind, _ in done]}")
+        raise ClientError(f"{len(done)} of {STEPS} steps, then: {told['problems']}")
     off = [abs(place[0] - 40 * n * scale) for n, (_, place) in enumerate(done[:-1], start=1)]
     if max(off) >= 2:
         raise ClientError(f"up to {max(off):.0f} px beside what was said")
