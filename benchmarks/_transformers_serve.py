@@ -17,10 +17,11 @@ PICTURES = (*MISSING, "torchvision==0.28.*")
 
 _START = "from transformers.cli.transformers import main; main()"
 # The wheels of torchvision on PyPI belong to PyTorch with CUDA. Beside one without, their compiled
-# part does not load, and importing fails over the name of one operation, which nothing here calls.
+# part does not load, and importing fails over the names of two operations, which nothing calls.
 _WITHOUT_CUDA = (
     "import torch; rest = torch.library.Library('torchvision', 'DEF'); "
-    "rest.define('nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor'); "
+    "boxes = '(Tensor dets, Tensor scores, float iou_threshold) -> Tensor'; "
+    "rest.define('nms' + boxes); rest.define('qnms' + boxes); "
 )
 
 
