@@ -17,11 +17,14 @@ PICTURES = (*MISSING, "torchvision==0.28.*")
 
 _START = "from transformers.cli.transformers import main; main()"
 # The wheels of torchvision on PyPI belong to PyTorch with CUDA. Beside one without, their compiled
-# part does not load, and importing fails over the names of two operations, which nothing calls.
+# part does not load: importing fails over the names of two operations, which nothing calls, and
+# pictures must be decoded by Pillow, a choice of transformers that `serve` does not hand on.
 _WITHOUT_CUDA = (
     "import torch; rest = torch.library.Library('torchvision', 'DEF'); "
     "boxes = '(Tensor dets, Tensor scores, float iou_threshold) -> Tensor'; "
     "rest.define('nms' + boxes); rest.define('qnms' + boxes); "
+    "import transformers.models.auto.image_processing_auto as images; "
+    "images._resolve_backend = lambda *_: 'pil'; "
 )
 
 
