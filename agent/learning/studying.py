@@ -10,6 +10,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from agent.learning.batch import Batch, collate
+from agent.learning.gate import POINTING_SIZE
 from agent.learning.lessons import LessonError
 from agent.learning.samples import Sample
 from agent.learning.stream import Stream
@@ -40,7 +41,7 @@ class StudyTrainer(Trainer):
     def _batches(self) -> Iterator[Batch]:
         """Recordings and generated screens in turns; seed and number decide what is in a batch."""
         recipe, tokenizer = self.recipe, embedded_tokenizer()
-        stream = Stream(recipe.seed, questions=recipe.questions)
+        stream = Stream(recipe.seed, size=POINTING_SIZE, questions=recipe.questions)
         size = recipe.batch // recipe.accumulate
         number = self.step * recipe.accumulate
         while True:
