@@ -14,8 +14,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from typing import Annotated
@@ -135,6 +138,7 @@ def demonstrate(
     folder: Path,
     noise: float = NOISE,
     display: bool = False,
+    workers: int = 1,
 ) -> Iterator[Path]:
     """Write one shard per `SHARD_SIZE` seeds of each task; shards that exist are kept.
 
@@ -144,6 +148,7 @@ def demonstrate(
         folder: where the shards go; it is made when missing.
         noise: which part of the actions are mistakes, 0..1.
         display: with real mouse and keyboard on a virtual display.
+        workers: processes that share the tasks.
 
     Yields:
         The path of each shard, old or new.
@@ -158,6 +163,30 @@ def demonstrate(
     if missing := sorted(set(tasks) - ORACLES.keys()):
         raise HarvestError(f"expected tasks with an oracle, actually: {', '.join(missing)}")
     folder.mkdir(parents=True, exist_ok=True)
+    how = partial(_demonstrate, seeds=seeds, folder=folder, noise=noise, display=display)
+    yield from how(tasks) if workers == 1 else _shared_out(how, tasks, workers)
+
+
+def _shared_out(
+    how: Callable[[Sequence[str]], Iterator[Path]], tasks: Sequence[str], workers: int
+) -> Iterator[Path]:
+    """The shards of all tasks, each task made by one of several processes."""
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        parts = [pool.submit(_all, how, [task]) for task in tasks]
+        try:
+            for part in as_completed(parts):
+                yield from part.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _all(how: Callable[[Sequence[str]], Iterator[Path]], tasks: Sequence[str]) -> list[Path]:
+    return list(how(tasks))
+
+
+def _demonstrate(
+    tasks: Sequence[str], seeds: range, folder: Path, noise: float, display: bool
+) -> Iterator[Path]:
     with ExitStack() as held:
         player: Demonstrator | None = None  # no browser is started when nothing is missing
         for path, task, part in shard_plan(tasks, seeds, folder):
@@ -260,6 +289,7 @@ def main(
     noise: Annotated[float, typer.Option(min=0, max=1, help="Part of mistakes.")] = NOISE,
     check_only: Annotated[bool, typer.Option("--check", help="Only print what is solved.")] = False,
     display: Annotated[bool, typer.Option("--display", help="Real mouse and keyboard.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 1,
 ) -> None:
     """Demonstrate MiniWoB++ tasks."""
     names = tasks.split(",") if tasks else sorted(ORACLES)
@@ -270,7 +300,8 @@ def main(
                     check(names, range(first_seed, first_seed + CHECKED), display)
                 )
                 raise typer.Exit(0 if perfect else 1)
-            shards = demonstrate(names, range(first_seed, first_seed + count), out, noise, display)
+            seeds = range(first_seed, first_seed + count)
+            shards = demonstrate(names, seeds, out, noise, display, workers)
             for _ in track(shards, "Shards", total=len(names) * -(-count // SHARD_SIZE)):
                 pass
     except (HarvestError, TaskError, DisplayError, BrowserError, BackendError) as error:

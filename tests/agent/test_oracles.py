@@ -17,7 +17,7 @@ from agent.learning.harvest import FIRST_EVALUATION_SEED, HELD_OUT, HarvestError
 from agent.learning.mistakes import mistake
 from agent.learning.oracles.page import Move
 from agent.learning.oracles.tasks import ORACLES, next_move
-from agent.learning.samples import read_shard
+from agent.learning.samples import read_shard, shard_digest
 from vision.geometry import Box, Point
 
 REPRESENTATIVE = (
@@ -92,6 +92,14 @@ def test_shards_hold_what_was_asked_and_are_kept(tmp_path: Path) -> None:
     assert first.instruction == second.instruction
     assert [*demonstrate(["click-option"], range(2), tmp_path)] == [path]
     assert path.stat().st_mtime_ns == written
+
+
+def test_several_processes_write_the_same_shards(tmp_path: Path) -> None:
+    names = ["click-option", "focus-text"]
+    alone = sorted(demonstrate(names, range(1), tmp_path / "alone"))
+    shared = sorted(demonstrate(names, range(1), tmp_path / "shared", workers=2))
+    assert [path.name for path in alone] == [path.name for path in shared]
+    assert [*map(shard_digest, alone)] == [*map(shard_digest, shared)]
 
 
 def test_held_out_tasks_have_no_oracle() -> None:
