@@ -39,6 +39,9 @@ AREA = Box(0, 0, 160, 210)
 PARKED = Point(10, 10)
 """Where the pointer waits at reset: on the instruction, over nothing that reacts."""
 
+NOTCH = 30.8
+"""Pixels by which one notch of the wheel moves a page."""
+
 SETTLE_SECONDS = 2.0
 """Pages that still move after this long (animated tasks) are taken as they are."""
 

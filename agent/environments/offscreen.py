@@ -25,6 +25,7 @@ from agent.environments.browser import BrowserError, find_program
 from agent.environments.miniwob import (
     AREA,
     FIXED_RANDOM,
+    NOTCH,
     PARKED,
     READ_REWARD,
     START,
@@ -35,9 +36,6 @@ from agent.environments.miniwob import (
 from vision.frame import Frame, Pixels
 
 T = TypeVar("T")
-
-NOTCH = 154 / 5
-"""Pixels that one notch of the wheel moves a page, as on the display."""
 
 LOOKS = 10
 """Pictures after which a page that still moves is taken as it is."""

@@ -75,7 +75,7 @@ def sample_of(answer: Answer) -> Sample | None:
     frame, asked = answer.frame, answer.question
     action = asked.action
     if isinstance(action, Scroll):
-        action = replace(action, clicks=5)  # the model's scrolls have one length
+        action = replace(action, clicks=Scroll.clicks)  # the model's scrolls have one length
     try:
         remembered(on_points(action, lambda _: Point(0, 0)))
     except RenderError:

@@ -79,12 +79,26 @@ class EngineChat(ChatModel):
 
 
 class ChatPolicy(Policy):
-    """A chat model as a policy, through the profile that fits it."""
+    """A chat model as a policy, through the profile that fits it.
+
+    Args:
+        chat: free in what it answers, for whoever talks to it without the profile.
+        profile: its prompt, dialect and memory.
+        name: its name and weight hash.
+        grammar: what decisions are held to, None = nothing.
+    """
 
     parallel = TOGETHER
 
-    def __init__(self, chat: EngineChat, profile: Profile, name: dict[str, str]) -> None:
+    def __init__(
+        self,
+        chat: EngineChat,
+        profile: Profile,
+        name: dict[str, str],
+        grammar: Grammar | None = None,
+    ) -> None:
         self.chat = chat
+        self._deciding = EngineChat(chat.engine, chat.image, grammar)
         self.profile = profile
         self._name = name
 
@@ -95,7 +109,7 @@ class ChatPolicy(Policy):
         with explained():
             image = resized_size(size, self.chat.image)
         space = CoordinateMap(frame.box, image, profile.extent(image))
-        reply = self.chat.complete(
+        reply = self._deciding.complete(
             self._messages(observation),
             max_tokens=observation.max_tokens or profile.max_tokens,
             stop=(),

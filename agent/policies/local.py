@@ -162,8 +162,8 @@ def local_policy(directory: Path | None = None, device: str = "cpu") -> Embedded
         )
     except (ConstraintError, TokenizerError, preprocessor.PreprocessorError) as error:
         raise PolicyError(str(error)) from error
-    chat = EngineChat(engine, image, grammar)
-    return ChatPolicy(chat, profile_named("kimi"), weights(directory))
+    chat = EngineChat(engine, image)
+    return ChatPolicy(chat, profile_named("kimi"), weights(directory), grammar)
 
 
 def devices() -> tuple[str, ...]:

@@ -177,6 +177,18 @@ def test_kimi_vl_decides_through_its_own_dialect(published: Path) -> None:
     assert policy.describe()["profile"] == "kimi"
 
 
+def test_decisions_are_held_to_code_and_chats_are_free(published: Path) -> None:
+    policy = local_policy(published)
+    assert isinstance(policy, ChatPolicy)
+    decision = policy.decide(Observation("Click on OK", a_frame(left=100), max_tokens=200))
+    assert decision.step is not None and decision.step.actions, decision.error
+    reply = policy.chat.complete(
+        [Message(Role.USER, ("What is this?",))],
+        max_tokens=200, stop=(), seed=1, temperature=1.0, emit=lambda _: None,
+    )  # fmt: skip
+    assert "## Code:" not in reply.text
+
+
 def test_a_prompt_longer_than_the_context_is_refused(published: Path) -> None:
     policy = local_policy(published)
     assert isinstance(policy, ChatPolicy)

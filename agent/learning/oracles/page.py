@@ -11,10 +11,10 @@ from typing import Any
 from playwright.sync_api import Page
 
 from actions.space import Action, Click, Direction, Drag, Hotkey, Scroll, Type
-from agent.environments.miniwob import AREA
+from agent.environments.miniwob import AREA, NOTCH
 from vision.geometry import Box, Point
 
-SCROLLED = 154
+SCROLLED = round(Scroll.clicks * NOTCH)
 """Pixels that one `Scroll` of the usual notches moves a page of Chromium."""
 
 _BAR = 15
