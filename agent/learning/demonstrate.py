@@ -155,7 +155,7 @@ def demonstrate(
 
     Raises:
         HarvestError: a held-out task, an evaluation seed, a task without an oracle, or one that
-            its oracle never solved.
+            its oracle never solved; several workers make the other tasks' shards first.
         TaskError: an unknown task.
         BrowserError: the browser died; what was written stays, and the next call goes on there.
     """
@@ -171,13 +171,19 @@ def _shared_out(
     how: Callable[[Sequence[str]], Iterator[Path]], tasks: Sequence[str], workers: int
 ) -> Iterator[Path]:
     """The shards of all tasks, each task made by one of several processes."""
+    failed: list[str] = []
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         parts = [pool.submit(_all, how, [task]) for task in tasks]
         try:
             for part in as_completed(parts):
-                yield from part.result()
+                try:
+                    yield from part.result()
+                except HarvestError as error:
+                    failed.append(str(error))
         finally:
             pool.shutdown(cancel_futures=True)
+    if failed:
+        raise HarvestError("; ".join(failed))
 
 
 def _all(how: Callable[[Sequence[str]], Iterator[Path]], tasks: Sequence[str]) -> list[Path]:

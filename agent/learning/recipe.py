@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -12,6 +13,7 @@ from agent.learning.losses import Weights
 from agent.learning.settings import Adapters, Preference, Reinforcement
 from agent.model.config import KimiVLConfig, PointerConfig, TextConfig
 from agent.model.prompt import MEDIA, embedded_tokenizer
+from vision.geometry import Size
 from vision.moonvit import VisionConfig
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -22,6 +24,7 @@ class RecipeError(ValueError):
 
 
 _TABLES: dict[str, Callable[[Any], Any]] = {
+    "sizes": tuple,
     "weights": lambda table: Weights(**table),
     "adapters": lambda table: Adapters(**table),
     "preference": lambda table: Preference(**table),
@@ -50,6 +53,8 @@ class Recipe:
         clip: largest gradient norm.
         questions: per screen at most.
         letters: of a screen's questions at most, see `Stream`.
+        sizes: of screens, as "160x210", taken in turn, one for each forward pass; harvested ones
+            have the first size, and of larger ones a pass has fewer.
         harvest_share: share of screens that come from harvested shards when there are any.
         balance: step of the routers' balancing bias (auxiliary-loss-free, arXiv 2408.15664).
         checkpointing: recompute activations in the backward pass.
@@ -71,6 +76,7 @@ class Recipe:
     clip: float = 1.0
     questions: int = 6
     letters: int = 1000
+    sizes: tuple[str, ...] = ("160x210",)
     harvest_share: float = 0.4
     balance: float = 1e-3
     checkpointing: bool = False
@@ -96,6 +102,18 @@ class Recipe:
             return cls(**{key: _TABLES.get(key, _same)(value) for key, value in raw.items()})
         except TypeError as error:
             raise RecipeError(f"{path}: {error}") from error
+
+    @property
+    def screen_sizes(self) -> tuple[Size, ...]:
+        """`sizes` in pixels.
+
+        Raises:
+            RecipeError: one is not two whole numbers joined by an x.
+        """
+        matches = [re.fullmatch(r"(\d+)x(\d+)", size) for size in self.sizes]
+        if not matches or None in matches:
+            raise RecipeError(f'expected sizes like "160x210", actually: {self.sizes}')
+        return tuple(Size(int(m[1]), int(m[2])) for m in matches if m)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for the checkpoint."""

@@ -19,6 +19,7 @@ from rich.progress import (
 
 from agent.learning.allocator import keep_memory
 from agent.learning.batch import collate
+from agent.learning.precision import quick_numbers
 from agent.learning.recipe import Recipe, RecipeError
 from agent.learning.release import release
 from agent.learning.stream import Stream
@@ -102,7 +103,7 @@ def validate(trainer: Trainer, screens: int = 128) -> Metrics:
     totals: Metrics = {}
     trainer.model.eval()
     batches = stream.batches(0, 16)
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), quick_numbers():
         for _ in range(screens // 16):
             batch = collate(next(batches), tokenizer)
             for name, value in trainer.scoring(batch, trainer.recipe.weights).metrics.items():

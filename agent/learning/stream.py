@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from itertools import accumulate
+from itertools import accumulate, count
 from pathlib import Path
 from random import Random
 
@@ -30,9 +30,10 @@ class Stream:
 
     Attributes:
         seed: decides everything.
-        shards: harvested files, all of `size`; may be empty.
+        shards: harvested files, all of the first size; may be empty.
         harvest_share: probability that a sample comes from a shard.
-        size: screen size in pixels.
+        sizes: screen sizes in pixels, taken in turn, a batch of each; of larger screens than the
+            first size a batch has fewer.
         split: vocabulary and fonts of the generator.
         questions: questions asked of each screen at most.
         letters: of the questions of a screen at most; the first one is always asked. Rows of a
@@ -44,7 +45,7 @@ class Stream:
     seed: int
     shards: Sequence[Path] = ()
     harvest_share: float = 0.0
-    size: Size = MINIWOB
+    sizes: Sequence[Size] = (MINIWOB,)
     split: str = "train"
     questions: int = 6
     letters: int = 1000
@@ -53,25 +54,29 @@ class Stream:
 
     def __post_init__(self) -> None:
         """Load the shards; they are small next to what training needs."""
-        self._generator = ScreenGenerator(self.seed, self.size, self.split, self.questions)
+        self._generators = {
+            size: ScreenGenerator(self.seed, size, self.split, self.questions)
+            for size in self.sizes
+        }
         for shard in sorted(self.shards):
             self._harvest.setdefault(_task(shard), []).extend(read_shard(shard))
         self._tasks = sorted(self._harvest)
 
-    def sample(self, index: int) -> Sample:
-        """The sample at this index."""
+    def sample(self, index: int, size: Size | None = None) -> Sample:
+        """The sample at this index, of the first size if none is named."""
         random = Random(f"{self.seed}:{index}")
-        own, sample = self._picture(index, random)
+        own, sample = self._picture(index, size or self.sizes[0], random)
         asked = [
             _finished(question) if random.random() < self.finished else question
             for question in sample.questions[own:]
         ]
         return replace(sample, questions=_fitting((*sample.questions[:own], *asked), self.letters))
 
-    def _picture(self, index: int, random: Random) -> tuple[int, Sample]:
+    def _picture(self, index: int, size: Size, random: Random) -> tuple[int, Sample]:
         """A sample, and how many of its questions are a page's own task, of any length."""
-        if not self._tasks or random.random() >= self.harvest_share:
-            return 0, self._generator.sample(index)
+        harvested = size == self.sizes[0] and self._tasks
+        if not harvested or random.random() >= self.harvest_share:
+            return 0, self._generators[size].sample(index)
         # The task first: long episodes and large harvests must not crowd out the others.
         sample = random.choice(self._harvest[random.choice(self._tasks)])
         own, *others = sample.questions  # the first one is the page's own task
@@ -79,11 +84,20 @@ class Stream:
         return 1, Sample(sample.pixels, (own, *chosen), sample.glyphs)
 
     def batches(self, first: int, size: int) -> Iterator[list[Sample]]:
-        """Batches from the one with this number on, for ever."""
-        number = first
-        while True:
-            yield [self.sample(number * size + offset) for offset in range(size)]
-            number += 1
+        """Batches from the one with this number on, for ever, each of screens of one size.
+
+        Args:
+            first: number of the first batch.
+            size: screens of the first size in a batch; of others as many as have that area.
+        """
+        for number in count(first):
+            screen = self.sizes[number % len(self.sizes)]
+            many = max(1, round(size * _area(self.sizes[0]) / _area(screen)))
+            yield [self.sample(number * size + offset, screen) for offset in range(many)]
+
+
+def _area(size: Size) -> float:
+    return size.width * size.height
 
 
 def _task(shard: Path) -> str:

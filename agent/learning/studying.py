@@ -41,7 +41,7 @@ class StudyTrainer(Trainer):
     def _batches(self) -> Iterator[Batch]:
         """Recordings and generated screens in turns; seed and number decide what is in a batch."""
         recipe, tokenizer = self.recipe, embedded_tokenizer()
-        stream = Stream(recipe.seed, size=POINTING_SIZE, questions=recipe.questions)
+        stream = Stream(recipe.seed, sizes=(POINTING_SIZE,), questions=recipe.questions)
         size = recipe.batch // recipe.accumulate
         number = self.step * recipe.accumulate
         while True:

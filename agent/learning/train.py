@@ -37,6 +37,7 @@ from agent.learning.distributed import (
     whole_state,
     world,
 )
+from agent.learning.precision import quick_numbers
 from agent.learning.recipe import Recipe, embedded_config
 from agent.learning.settings import Adapters
 from agent.learning.stream import Stream, data_hash
@@ -236,7 +237,7 @@ class Trainer:
 
     def _scored(self, batch: Any) -> tuple[Tensor, Metrics]:
         """Loss and metrics of one forward pass."""
-        with torch.autocast("cpu", torch.bfloat16):
+        with quick_numbers():
             scored = self.scoring(batch, self.recipe.weights)
         return scored.loss, {name: float(value) for name, value in scored.metrics.items()}
 
@@ -269,7 +270,7 @@ class Trainer:
         recipe = self.recipe
         stream = Stream(
             recipe.seed, self.shards, recipe.harvest_share,
-            questions=recipe.questions, letters=recipe.letters,
+            sizes=recipe.screen_sizes, questions=recipe.questions, letters=recipe.letters,
         )  # fmt: skip
         size = recipe.batch // recipe.accumulate
         first = self.step * recipe.accumulate + self.world.rank

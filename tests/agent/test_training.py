@@ -190,6 +190,20 @@ def test_the_stream_can_be_entered_anywhere() -> None:
         assert (one.pixels == other.pixels).all()
 
 
+def test_screens_of_several_sizes_come_in_turn_and_larger_ones_in_smaller_numbers() -> None:
+    recipe = replace(RECIPE, sizes=("160x210", "160x210", "320x240"))
+    batches = Stream(5, sizes=recipe.screen_sizes).batches(0, 5)
+    shapes = [[sample.pixels.shape for sample in next(batches)] for _ in range(4)]
+    small, large = (210, 160, 3), (240, 320, 3)
+    assert shapes == [[small] * 5, [small] * 5, [large] * 2, [small] * 5]
+
+
+def test_sizes_that_are_none_are_refused() -> None:
+    for sizes in ((), ("160",), ("160x210", "axb")):
+        with pytest.raises(RecipeError, match="160x210"):
+            _ = replace(RECIPE, sizes=sizes).screen_sizes
+
+
 def test_some_questions_come_after_their_action_and_the_prompt_says_so() -> None:
     stream = Stream(5, questions=4, finished=0.5)
     questions = [q for index in range(20) for q in stream.sample(index).questions]
