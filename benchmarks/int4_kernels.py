@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from agent.model.linear import Linear
+from vision.linear import Linear
 
 OUT, IN, COPIES = 1408, 2048, 40
 """Forty copies are larger than any cache."""
@@ -50,7 +50,7 @@ def _kernels(generator: torch.Generator) -> dict[str, Callable[[Tensor, int], Te
     product = torch._weight_int4pack_mm_for_cpu
     return {
         "bf16, oneDNN": lambda x, i: F.linear(x, plain[i].weight),
-        "bf16, agent.model.linear": lambda x, i: plain[i](x),
+        "bf16, vision.linear": lambda x, i: plain[i](x),
         "int8, _weight_int8pack_mm": lambda x, i: torch._weight_int8pack_mm(x, eight[i], scale),
         "int4, groups of 32": lambda x, i: product(x, four[i], 32, groups[32]),
         "int4, groups of 128": lambda x, i: product(x, four[i], 128, groups[128]),

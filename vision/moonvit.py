@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from vision.attention import segment_attention
+from vision.linear import Linear
 
 Grid = tuple[int, int]
 """(rows, columns) of an image in patches."""
@@ -173,8 +174,8 @@ class VisionMLP(nn.Module):
 
     def __init__(self, config: VisionConfig) -> None:
         super().__init__()
-        self.fc0 = nn.Linear(config.hidden_size, config.intermediate_size)
-        self.fc1 = nn.Linear(config.intermediate_size, config.hidden_size)
+        self.fc0 = Linear(config.hidden_size, config.intermediate_size)
+        self.fc1 = Linear(config.intermediate_size, config.hidden_size)
 
     def forward(self, x: Tensor) -> Tensor:
         """(L, hidden) -> (L, hidden)."""
@@ -190,8 +191,8 @@ class VisionBlock(nn.Module):
         self.heads = config.num_attention_heads
         self.norm0 = nn.LayerNorm(hidden, eps=config.layer_norm_eps)
         self.norm1 = nn.LayerNorm(hidden, eps=config.layer_norm_eps)
-        self.wqkv = nn.Linear(hidden, 3 * hidden)
-        self.wo = nn.Linear(hidden, hidden)
+        self.wqkv = Linear(hidden, 3 * hidden)
+        self.wo = Linear(hidden, hidden)
         self.mlp = VisionMLP(config)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, lengths: Sequence[int]) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vision.linear import Linear
 from vision.moonvit import Grid, VisionConfig
 
 
@@ -38,8 +39,8 @@ class Projector(nn.Module):
         kh, kw = self.kernel = vision.merge_kernel_size
         width = vision.hidden_size * kh * kw
         self.pre_norm = nn.LayerNorm(vision.hidden_size, eps=1e-5)
-        self.linear_1 = nn.Linear(width, width)
-        self.linear_2 = nn.Linear(width, text_hidden)
+        self.linear_1 = Linear(width, width)
+        self.linear_2 = Linear(width, text_hidden)
 
     def forward(self, features: Tensor, grids: Sequence[Grid]) -> Tensor:
         """(L, D) patch features -> (L / 4, text_hidden) visual tokens."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from vision.linear import has_bf16
+
 
 def quick_numbers() -> torch.autocast:
     """bf16 products, where the processor has instructions for them, else fp32 ones.
@@ -11,6 +13,4 @@ def quick_numbers() -> torch.autocast:
     Processors without such instructions widen every number first: a Cascade Lake Xeon trained the
     embedded model three times slower in bf16 than in fp32. Weights and sums are fp32 on all.
     """
-    cpu = torch.cpu
-    has_bf16 = cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported()
-    return torch.autocast("cpu", torch.bfloat16, enabled=has_bf16)
+    return torch.autocast("cpu", torch.bfloat16, enabled=has_bf16())

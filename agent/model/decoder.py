@@ -22,7 +22,7 @@ from torch.utils.checkpoint import checkpoint
 from agent.model.cache import Cache, History, Packed, PackedLayer
 from agent.model.config import TextConfig
 from agent.model.int4 import Int4Linear
-from agent.model.linear import Linear
+from vision.linear import Linear
 from vision.moonvit import rotate_pairs
 
 ABSORB_BELOW = 128

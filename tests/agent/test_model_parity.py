@@ -25,7 +25,7 @@ from agent.model.checkpoint import load, save
 from agent.model.config import KimiVLConfig, TextConfig
 from agent.model.decoder import ABSORB_BELOW, SCORES, LatentAttention, MoE
 from agent.model.kimi_vl import KimiVL
-from agent.model.linear import Linear
+from vision.linear import Linear, widened_product
 from vision.moonvit import Grid, VisionConfig
 
 PAD = 319
@@ -446,3 +446,16 @@ def test_a_single_bf16_row_takes_another_kernel_with_the_same_result() -> None:
         expected = torch.nn.functional.linear(x.float(), layer.weight.float())
         assert relative(layer(x).float(), expected) < 1e-2
         assert torch.backends.mkldnn.enabled == enabled
+
+
+@torch.no_grad()
+def test_widened_products_are_those_of_fp32_rounded_once() -> None:
+    generator = torch.Generator().manual_seed(2)
+    for outputs, bias in ((40, True), (5000, False)):  # the second is widened in two blocks
+        layer = Linear(512, outputs, bias=bias).bfloat16()
+        x = torch.randn(3, 20, 512, generator=generator).bfloat16()
+        wide = None if layer.bias is None else layer.bias.float()
+        expected = torch.nn.functional.linear(x.float(), layer.weight.float(), wide).bfloat16()
+        widened = widened_product(x, layer.weight, layer.bias)
+        assert relative(widened.float(), expected.float()) < 1e-3  # a second rounding costs 2e-3
+        assert relative(layer(x).float(), expected.float()) < 1e-2
