@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from actions.space import Action, Type, on_points, points
+from agent.learning.resizing import at_model_size
 from agent.learning.samples import Glyphs, Question, Sample
 from agent.model.pointer import PRINTABLE
 from agent.model.prompt import (
@@ -110,6 +111,7 @@ def collate(samples: Sequence[Sample], tokenizer: Tokenizer, slots: int = 3) -> 
     if len({sample.pixels.shape for sample in samples}) != 1:
         raise ValueError("all screens of a batch must have one size")
     config = ImageConfig()
+    samples = [at_model_size(sample, config) for sample in samples]
     frames = [Frame(s.pixels, Box(0, 0, s.pixels.shape[1], s.pixels.shape[0])) for s in samples]
     prepared = [prepare(frame, config) for frame in frames]
     grid = prepared[0].grid_hw

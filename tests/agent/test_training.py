@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from actions.space import CallUser, Click, Finished, Type
+from actions.space import CallUser, Click, Finished, Type, points
 from agent.learning.batch import IGNORE, collate, glyph_classes
 from agent.learning.losses import Weights, score
 from agent.learning.recipe import Recipe, RecipeError
@@ -24,7 +24,8 @@ from agent.model.pointer import PRINTABLE
 from agent.model.prompt import BOX_START, embedded_tokenizer
 from agent.model.tokenizer import Tokenizer
 from tests.agent.tiny import tiny_config
-from vision.geometry import Box, Point
+from vision.geometry import Box, Point, Size
+from vision.image import resized_size
 
 TOKENIZER = embedded_tokenizer()
 RECIPE = Recipe("test", steps=6, batch=2, questions=2, warmup=2)
@@ -196,6 +197,22 @@ def test_screens_of_several_sizes_come_in_turn_and_larger_ones_in_smaller_number
     shapes = [[sample.pixels.shape for sample in next(batches)] for _ in range(4)]
     small, large = (210, 160, 3), (240, 320, 3)
     assert shapes == [[small] * 5, [small] * 5, [large] * 2, [small] * 5]
+
+
+def test_screens_above_the_models_limit_are_learned_as_it_sees_them() -> None:
+    (sample,) = next(Stream(5, sizes=(Size(1280, 800),), questions=4, finished=0).batches(0, 1))
+    batch = collate([sample], TOKENIZER)
+    (rows, columns), side = batch.grids[0], 14
+    scale = resized_size(Size(1280, 800)).width / 1280
+    assert scale < 0.95
+    pointed = [q for q in sample.questions if q.box is not None]
+    assert pointed
+    for question, patch in zip(pointed, batch.point_patches.tolist(), strict=True):
+        (point,) = points(question.action)
+        assert patch == int(point.y * scale // side) * columns + int(point.x * scale // side)
+    letters = sum(1 for char in sample.glyphs.chars if char != " ")
+    assert (batch.glyphs > 0).sum() > 0.7 * letters
+    assert batch.glyphs.shape == (rows * columns, 3)
 
 
 def test_sizes_that_are_none_are_refused() -> None:
