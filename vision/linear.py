@@ -21,9 +21,9 @@ def has_bf16() -> bool:
 class Linear(nn.Linear):
     """`nn.Linear`, with two other ways for bf16 on a CPU.
 
-    - A single row goes past oneDNN. Decoding multiplies one row at a time, so memory is its limit.
-      There PyTorch's own kernel was measured at twice the speed of oneDNN, with the same rounding
-      (benchmarks/model_limits.md).
+    - A single row, as in decoding, is bound by how fast the weights are read. On a CPU with bf16
+      instructions PyTorch's own kernel was measured at twice the speed of oneDNN's matrix product;
+      on one without them oneDNN's product with a vector is quickest (benchmarks/model_limits.md).
     - Many rows are multiplied in fp32 where the CPU has no instructions for bf16, which is three to
       four times faster there.
     """
@@ -33,10 +33,16 @@ class Linear(nn.Linear):
         if x.dtype != torch.bfloat16 or x.device.type != "cpu":
             return F.linear(x, self.weight, self.bias)
         rows = x.numel() // x.shape[-1]
+        if rows == 1:
+            return self._one_row(x)
         if rows >= WIDEN_FROM and not has_bf16():
             return widened_product(x, self.weight, self.bias)
-        if rows != 1:
-            return F.linear(x, self.weight, self.bias)
+        return F.linear(x, self.weight, self.bias)
+
+    def _one_row(self, x: Tensor) -> Tensor:
+        if not has_bf16():
+            product = torch.mv(self.weight, x.flatten())
+            return (product if self.bias is None else product + self.bias).view(*x.shape[:-1], -1)
         # The switch is global. It returns to its first value, not to the one found, so threads
         # that overlap here can slow each other down for a moment but never leave it off.
         _use_onednn(False)
