@@ -169,6 +169,12 @@ def rotate_pairs(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.view_as_real(pairs * torch.complex(cos, sin)).flatten(-2).to(x.dtype)
 
 
+MLP_ROWS = 1024
+"""Patches that go through an MLP at once: its inner layer is four times as wide as the others."""
+HEADS = 4
+"""Heads that attend at once, unless a backward pass has to keep everything anyway."""
+
+
 class VisionMLP(nn.Module):
     """fc1(gelu_tanh(fc0(x)))."""
 
@@ -179,6 +185,8 @@ class VisionMLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(L, hidden) -> (L, hidden)."""
+        if len(x) > MLP_ROWS and not torch.is_grad_enabled():
+            return torch.cat([self(part) for part in x.split(MLP_ROWS)])
         return self.fc1(F.gelu(self.fc0(x), approximate="tanh"))
 
 
@@ -201,9 +209,13 @@ class VisionBlock(nn.Module):
         return x + self.mlp(self.norm1(x))
 
     def _attend(self, x: Tensor, cos: Tensor, sin: Tensor, lengths: Sequence[int]) -> Tensor:
-        q, k, v = self.wqkv(x).view(x.shape[0], 3, self.heads, -1).unbind(1)
-        q, k = rotate_pairs(q, cos, sin), rotate_pairs(k, cos, sin)
-        return self.wo(segment_attention(q, k, v, lengths).flatten(1))
+        heads = self.wqkv(x).view(x.shape[0], 3, self.heads, -1)
+        groups = heads.split(self.heads if torch.is_grad_enabled() else HEADS, 2)
+        mixed = []
+        for q, k, v in (group.unbind(1) for group in groups):
+            q, k = rotate_pairs(q, cos, sin), rotate_pairs(k, cos, sin)
+            mixed.append(segment_attention(q, k, v, lengths))
+        return self.wo(torch.cat(mixed, 1).flatten(1))
 
 
 class MoonVitEncoder(nn.Module):
