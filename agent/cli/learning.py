@@ -23,6 +23,7 @@ def miniwob(
         int | None, typer.Option(help="The first page. [default: that of Pix2Act]")
     ] = None,
     max_steps: Annotated[int, typer.Option(min=1, help="The most decisions per page.")] = 30,
+    repeats: Annotated[int, typer.Option(min=1, help="How often each page is played.")] = 1,
     workers: Annotated[int, typer.Option(min=1, help="Displays side by side.")] = 1,
     random_seeds: Annotated[int, typer.Option(min=0, help="Pages that random clicks try.")] = 20,
     json_file: Annotated[
@@ -51,9 +52,9 @@ def miniwob(
         closing(policy_of(model, endpoint, profile)) as policy,
         Progress(console=errors, disable=not errors.is_terminal) as progress,
     ):
-        bar = progress.add_task("pages", total=len(names) * seeds)
+        bar = progress.add_task("pages", total=len(names) * seeds * repeats)
         table = evaluate(
-            policy, names, seeds, first, max_steps, failures=failures,
+            policy, names, seeds, first, max_steps, repeats=repeats, failures=failures,
             random_seeds=random_seeds, workers=workers,
             progress=lambda _: progress.advance(bar),
         )  # fmt: skip

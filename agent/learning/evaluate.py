@@ -29,7 +29,15 @@ from agent.episodes.errors import EpisodeInUse
 from agent.episodes.format import End, Head, software
 from agent.episodes.rules import rules_json
 from agent.episodes.writer import EpisodeWriter
-from agent.learning.scores import GEOMETRY, GEOMETRY_REWARD, Rollout, Row, Table, Tally
+from agent.learning.scores import (
+    GEOMETRY,
+    GEOMETRY_REWARD,
+    Rollout,
+    Row,
+    Table,
+    Tally,
+    solved_every_time,
+)
 from agent.loop import Agent
 from agent.policies.base import Decision, Observation, Policy, PolicyError
 from agent.policies.random import RandomPolicy
@@ -130,6 +138,7 @@ def evaluate(
     first_seed: int = FIRST_SEED,
     max_steps: int = 30,
     *,
+    repeats: int = 1,
     random_seeds: int = 20,
     workers: int = 1,
     failures: Path | None = None,
@@ -146,6 +155,7 @@ def evaluate(
         seeds: how many consecutive seeds per task.
         first_seed: the first of them.
         max_steps: the most decisions per episode.
+        repeats: how often the policy plays each page.
         random_seeds: how many of the seeds are also played by random clicks; 0 means none.
         workers: how many displays are played on side by side.
         failures: a new folder where the episodes of unsolved rollouts are kept; None: nowhere.
@@ -164,7 +174,12 @@ def evaluate(
     runs = range(first_seed, first_seed + seeds)
     with tempfile.TemporaryDirectory() as scratch:
         folder = failures or Path(scratch)
-        mine = [Page(task, seed, policy, folder) for task in tasks for seed in runs]
+        mine = [
+            Page(task, seed, policy, folder, turn)
+            for task in tasks
+            for seed in runs
+            for turn in range(repeats)
+        ]
         clicked = [
             Page(task, seed, RandomPolicy(seed), Path(scratch) / "random")
             for task in tasks
@@ -173,9 +188,9 @@ def evaluate(
         played, browser = play_all(mine, max_steps, workers, progress)
         baseline = play_all(clicked, max_steps, workers)[0] if clicked else []
     rows = [
-        Row(task, Tally.of(_of(task, played)), Tally.of(clicks) if clicks else None)
+        Row(task, Tally.of(own), Tally.of(clicks) if clicks else None, solved_every_time(own))
         for task in tasks
-        for clicks in [_of(task, baseline)]
+        for own, clicks in [(_of(task, played), _of(task, baseline))]
     ]
     conditions = {
         "policy": policy.describe(),
@@ -183,6 +198,7 @@ def evaluate(
         "seeds": seeds,
         "first_seed": first_seed,
         "max_steps": max_steps,
+        "repeats": repeats,
         "random_seeds": min(seeds, random_seeds),
     }
     return Table(conditions, tuple(rows), tuple(played))
@@ -201,12 +217,19 @@ class Page:
         seed: its seed.
         policy: who plays; it must bear being asked from several threads.
         folder: where the record stays when the page is not solved.
+        turn: how often it was played before.
     """
 
     task: str
     seed: int
     policy: Policy
     folder: Path
+    turn: int = 0
+
+    @property
+    def name(self) -> str:
+        """Of its record."""
+        return f"{self.task}-{self.seed}" + (f"-{self.turn + 1}" if self.turn else "")
 
 
 def play_all(
@@ -264,7 +287,7 @@ def _safely(stage: Stage, page: Page, max_steps: int) -> Rollout:
     """Play, a second time when the browser dies; only unsolved episodes stay in the folder."""
     task, seed, error = page.task, page.seed, ""
     for attempt in ("", "-again"):
-        record = page.folder / f"{task}-{seed}{attempt}"
+        record = page.folder / f"{page.name}{attempt}"
         try:
             rollout = stage.play(page.policy, task, seed, max_steps, record)
         except _BROKEN as broken:

@@ -90,11 +90,20 @@ class Tally:
 
 @dataclass(frozen=True)
 class Row:
-    """One task: the policy, and random clicks on the first of its seeds (None: not asked for)."""
+    """One task.
+
+    Attributes:
+        task: its name.
+        policy: all rollouts of the policy.
+        random: random clicks on the first of its seeds; None: not asked for.
+        every_time: the share of its pages (0..1) that were solved each time they were played, which
+            is pass^k of arXiv 2406.12045 for k plays.
+    """
 
     task: str
     policy: Tally
     random: Tally | None
+    every_time: float
 
 
 @dataclass(frozen=True)
@@ -116,6 +125,11 @@ class Table:
         """The mean of the tasks' success rates, 0..1."""
         return statistics.fmean(row.policy.rate for row in self.rows)
 
+    @property
+    def every_time(self) -> float:
+        """The mean of the tasks' shares of pages that were solved at every repeat, 0..1."""
+        return statistics.fmean(row.every_time for row in self.rows)
+
     def tiers(self) -> dict[str, tuple[float, int]]:
         """Mean success rate (0..1) and number of tasks of every group that has tasks here."""
         rates = {row.task: row.policy.rate for row in self.rows}
@@ -124,11 +138,15 @@ class Table:
 
     def to_json(self) -> dict[str, Any]:
         """Everything, in JSON types."""
-        return {"mean": self.mean, "tiers": self.tiers(), **asdict(self)}
+        means = {"mean": self.mean, "every_time": self.every_time}
+        return {**means, "tiers": self.tiers(), **asdict(self)}
 
     def to_rich(self) -> RichTable:
         """For the terminal."""
-        shown = RichTable("task", caption=f"mean {self.mean:.1%}; brackets: 95 % intervals")
+        caption = f"mean {self.mean:.1%}; brackets: 95 % intervals"
+        if (repeats := self.conditions.get("repeats", 1)) > 1:
+            caption += f"; {self.every_time:.1%} of the pages solved {repeats} times of {repeats}"
+        shown = RichTable("task", caption=caption)
         for heading in ("solved", "random clicks", "steps", "ms/step"):
             shown.add_column(heading, justify="right")
         for row in self.rows:
@@ -139,6 +157,14 @@ class Table:
         for name, (rate, count) in self.tiers().items():
             shown.add_row(f"{name} ({count} of {len(tiers()[name])})", f"{rate:.1%}", "", "", "")
         return shown
+
+
+def solved_every_time(rollouts: Sequence[Rollout]) -> float:
+    """The share (0..1) of pages that no rollout failed on."""
+    pages: dict[int, bool] = {}
+    for rollout in rollouts:
+        pages[rollout.seed] = pages.get(rollout.seed, True) and rollout.solved
+    return sum(pages.values()) / len(pages)
 
 
 def wilson(solved: int, count: int) -> tuple[float, float]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from agent.episodes.reader import Episode
 from agent.episodes.replay import replay
 from agent.episodes.rules import rules_json
 from agent.learning.evaluate import evaluate
-from agent.learning.scores import Rollout, Tally, wilson
+from agent.learning.scores import Rollout, Tally, solved_every_time, wilson
 from agent.learning.tiers import tasks_named, tiers
 from agent.policies.base import Decision, Observation, Policy, PolicyError
 from agent.policies.random import RandomPolicy
@@ -102,6 +103,36 @@ def test_a_policy_is_scored_next_to_random_clicks(tmp_path: Path) -> None:
     console.print(table.to_rich())
     console.file.close()
     assert "100% (34%–100%)" in console.export_text()
+
+
+class Fickle(ButtonFinder):
+    """Clicks the corner at every second decision."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+
+    def decide(self, observation: Observation) -> Decision:
+        self._asked += 1
+        if self._asked % 2:
+            return super().decide(observation)
+        frame, step = observation.frame, Step("", (Click(Point(0, 999)),))
+        return Decision(render(step), CoordinateMap(frame.box, Size(1000, 1000)), step)
+
+
+def test_repeats_tell_luck_from_skill(tmp_path: Path) -> None:
+    lucky = evaluate(
+        Fickle(), ["click-test"], 1, max_steps=1, repeats=2, random_seeds=0, failures=tmp_path
+    )
+    assert (lucky.mean, lucky.every_time) == (0.5, 0)
+    assert lucky.conditions["repeats"] == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["click-test-1201539860-2"]
+    assert "0.0% of the pages solved 2 times of 2" in str(lucky.to_rich().caption)
+
+
+def test_only_pages_without_a_failure_count_as_solved_every_time() -> None:
+    played = [replace(rollout(solved), seed=seed) for seed, solved in enumerate((True, False))]
+    assert solved_every_time([*played, *played]) == 0.5
+    assert solved_every_time([*played, replace(played[0], solved=False)]) == 0
 
 
 def test_two_workers_play_what_one_would_and_in_order() -> None:
