@@ -32,6 +32,8 @@ from agent.model.kimi_vl import KimiVL
 
 GRID = (48, 86)
 """A 1920x1080 frame at Kimi-VL's limit of 4096 patches."""
+GRID_4K = (98, 172)
+"""A 3840x2160 frame at the limit of 16384 patches (Kimi-VL-Thinking-2506)."""
 
 Run = Callable[[], Tensor]
 
@@ -118,10 +120,10 @@ def words(count: int) -> Tensor:
     return torch.randint(0, PAD, (1, count), generator=torch.Generator().manual_seed(count))
 
 
-def frame() -> Tensor:
-    """The patches of a 1080p frame, (4128, 3, 14, 14) in -1..1."""
+def frame(grid: tuple[int, int] = GRID) -> Tensor:
+    """The patches of a frame, (rows * columns, 3, 14, 14) in -1..1."""
     generator = torch.Generator().manual_seed(3)
-    count = GRID[0] * GRID[1]
+    count = grid[0] * grid[1]
     return (torch.rand(count, 3, 14, 14, generator=generator) * 2 - 1).to(DTYPE)
 
 
@@ -172,19 +174,19 @@ def prefill_runs(nets: Nets, count: int, with_image: bool) -> tuple[Run, Run]:
     return ours, theirs
 
 
-def encoder_runs(nets: Nets, contender: str) -> tuple[Run, Run]:
-    """MoonViT on a 1080p frame, without projector."""
-    patches, (h, w) = frame(), GRID
+def encoder_runs(nets: Nets, contender: str, shape: tuple[int, int] = GRID) -> tuple[Run, Run]:
+    """MoonViT on a frame, without projector."""
+    patches, (h, w) = frame(shape), shape
     image = patches.view(h, w, 3, 14, 14).permute(2, 0, 3, 1, 4).reshape(3, 14 * h, 14 * w)
     flat = (h * w, nets.ours.config.vision.hidden_size)
 
     def ours() -> Tensor:
-        return nets.ours.vision_tower(patches, [GRID])
+        return nets.ours.vision_tower(patches, [shape])
 
     def theirs() -> Tensor:
         if contender == "open_moonvit":
             return nets.open_moonvit([image]).last_hidden_state.reshape(flat)
-        grid = torch.tensor([(1, *GRID)])
+        grid = torch.tensor([(1, *shape)])
         out: Tensor = nets.theirs.model.vision_tower(patches, grid_thw=grid).last_hidden_state
         return out.reshape(flat)
 
@@ -232,7 +234,12 @@ def _row(name: str, made: tuple[float, float, float], experts: str, target: floa
 
 # Peak memory: one process per contender and case.
 
-PEAK_CASES = ("decode, context 4096", "prefill 4096 tokens", "encoder, 1080p frame")
+PEAK_CASES = (
+    "decode, context 4096",
+    "prefill 4096 tokens",
+    "encoder, 1080p frame",
+    "encoder, 4K frame",
+)
 
 
 def peak_mb(folder: Path, contender: str, case: str, threads: int) -> float:
@@ -253,7 +260,7 @@ def measure_peak(folder: Path, contender: str, case: str) -> float:
     elif case.startswith("prefill"):
         run = prefill_runs(nets, 4096, False)[which]
     else:
-        run = encoder_runs(nets, contender)[which]
+        run = encoder_runs(nets, contender, GRID_4K if "4K" in case else GRID)[which]
     for net in (nets.ours, nets.theirs, nets.open_moonvit):
         for weight in net.parameters() if net is not None else ():
             weight.view(-1)[::1024].float().sum()  # a page of a mapped file counts once touched
