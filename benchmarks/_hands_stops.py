@@ -31,7 +31,7 @@ from vision.geometry import Point, Size
 CTRL, ALT, ESC = 37, 64, 9
 COLUMNS = ("stop", "tries", "p50", "p99", "worst", "over 50 ms", "left pressed", "keyboard after")
 TRIES = 1000
-HASTY = Patience(poll=0.001, still=0.0, restless=0.0, quiet=0.0, reaction=0.0)
+HASTY = Patience(poll=0.001, still=0.0, restless=0.0, quiet=0.0, reaction=0.0, blink=0.0)
 """Hardly a wait between actions, so that stops fall into what sends events."""
 _AFTERWARDS_SECONDS = 0.1
 """Then nothing may be pressed any more."""
