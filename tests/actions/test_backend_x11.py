@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from Xlib import X
 from Xlib.display import Display
 from Xlib.ext import xtest
+from Xlib.protocol.rq import Event
 
 from actions.backends.base import BackendError
 from actions.backends.x11 import X11Backend
@@ -130,6 +131,24 @@ def test_a_long_text_arrives_whole(stage: Stage, backend: X11Backend) -> None:
     text = "The quick brown fox. Съешь же ещё. " * 60
     backend.type_text(text)
     assert typed(stage) == text
+
+
+def test_what_the_user_has_copied_stays(stage: Stage, backend: X11Backend) -> None:
+    """Neither the clipboard nor the selection is used to type what the layout lacks."""
+    owner = stage.x.screen().root.create_window(0, 0, 1, 1, 0, X.CopyFromParent)
+    names = [stage.x.intern_atom(name) for name in ("CLIPBOARD", "PRIMARY")]
+    for name in names:
+        owner.set_selection_owner(name, X.CurrentTime)
+    backend.type_text(MIXED)
+    assert typed(stage) == MIXED
+    assert [stage.x.get_selection_owner(name).id for name in names] == [owner.id] * 2
+    assert not any(e.type in (X.SelectionClear, X.SelectionRequest) for e in _events(stage.x))
+    owner.destroy()
+    stage.x.sync()
+
+
+def _events(x: Display) -> list[Event]:
+    return [x.next_event() for _ in range(x.pending_events())]
 
 
 def test_borrowed_keys_are_given_back_after_an_exception(stage: Stage, backend: X11Backend) -> None:
