@@ -193,15 +193,17 @@ def measure(sheet: Sheet, seconds: float, tries: int = TRIES, kept: Path | None 
         ways = (bench.from_a_thread, bench.by_the_stop_keys, bench.by_a_corner, bench.by_sigint)
         usual = stage.mapping()
 
+        missing = {way: max(0, tries // len(ways) - len(log.of(_name(way)))) for way in ways}
+        each = seconds / max(1, sum(missing.values()))
+
         def row(halt: Callable[[], None]) -> list[str]:
-            missing = tries // len(ways) - len(log.of(_name(halt)))
-            if missing > 0:
-                _stop(bench, halt, log, rounds(missing, seconds / len(ways)))
+            if missing[halt]:
+                _stop(bench, halt, log, rounds(missing[halt], each * missing[halt]))
             return _cells(log.of(_name(halt)), stage.mapping() == usual)
 
         with bench.human:
             for halt in ways:
-                sheet.row(_name(halt), seconds / len(ways), partial(row, halt))
+                sheet.row(_name(halt), each * missing[halt], partial(row, halt))
         sheet.row("all", 0, lambda: _cells(log.stops, stage.mapping() == usual))
 
 
