@@ -124,6 +124,8 @@ class Rule:
         return self.text is None or any(self.expression.search(text) for text in _texts(action))
 
 
+_TERMINAL = r"(?i)term\b|terminal|konsole|rxvt|kitty|alacritty|tilix|powershell"
+
 DEFAULT_RULES = (
     Rule(Permission.DENY, "ctrl+alt+delete belongs to the user", keys=("ctrl", "alt", "delete")),
     Rule(
@@ -146,7 +148,16 @@ DEFAULT_RULES = (
         Permission.ASK,
         "this runs a command in a terminal",
         keys=("enter",),
-        window=r"(?i)term\b|terminal|konsole|rxvt|kitty|alacritty|tilix|powershell",
+        window=_TERMINAL,
+    ),
+    *(
+        Rule(
+            Permission.ASK,
+            "this runs a command in a terminal",
+            keys=("ctrl", key),
+            window=_TERMINAL,
+        )
+        for key in "jmo"  # line feed, return, and the shell's "run it and fetch the next"
     ),
     Rule(Permission.ASK, "this types a secret of yours", text=r"\{\{secret:"),
 )

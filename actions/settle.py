@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ TILE = 16
 """Side of the squares, in pixels, by which restless parts of the screen are known."""
 _RESTLESS_TILES = 9
 """Motion within so many tiles is a blinking or spinning thing, not the screen changing."""
+_LEAST_MOVES = 3
+"""What moved less often may be two steps of one change."""
 _CARET = (3, 64)
 """Width and height, in pixels, up to which a lone change is a text cursor that blinked."""
 _CROP = 20
@@ -36,6 +39,8 @@ class Patience:
             stops sooner, such as a button that lights up under the pointer, is waited for.
         quiet: unchanged for so long after an action had an effect, the screen is still.
         reaction: an effect that has not begun by then is not waited for.
+        blink: a small change is believed to be an effect when it has lasted so long, unless its
+            place was looked at for so long before and did not move; 0 believes it at once.
         cap: after so long any wait ends.
     """
 
@@ -44,6 +49,7 @@ class Patience:
     restless: float = 0.3
     quiet: float = 0.1
     reaction: float = 0.3
+    blink: float = 1.1
     cap: float = 3.0
 
 
@@ -67,15 +73,22 @@ class Watcher:
         eyes: what looks.
         pause: sleeps for some seconds; it may raise to break off.
         patience: how long to wait.
+        clock: seconds that pass while it pauses.
     """
 
     def __init__(
-        self, eyes: Eyes, pause: Callable[[float], None], patience: Patience | None = None
+        self,
+        eyes: Eyes,
+        pause: Callable[[float], None],
+        patience: Patience | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._eyes = eyes
+        self._clock = clock
         self._pause = pause
         self._patience = patience or Patience()
-        self._restless = self._suspected = Tiles()
+        self._restless = self._suspected = self._doubted = Tiles()
+        self._watched = False
 
     def still(self, seen: Frame | None = None) -> Stillness:
         """Wait until nothing but small restless areas moves, or the cap is reached.
@@ -88,7 +101,7 @@ class Watcher:
                 now, it changes. None when there is none.
         """
         motion = self._motion()
-        begun = calm_since = time.monotonic()
+        begun = calm_since = self._clock()
         enough = self._patience.still
         frame = self._eyes.grab()
         if seen is not None and seen.pixels.shape == frame.pixels.shape:
@@ -96,13 +109,13 @@ class Watcher:
         while True:
             self._pause(self._patience.poll)
             previous, frame = frame, self._eyes.grab()
-            now = time.monotonic()
+            now = self._clock()
             if motion.goes_on(previous, frame, now):
                 calm_since = now
             if motion.was_large:
                 enough = self._patience.quiet
             if now - calm_since >= enough or now - begun >= self._patience.cap:
-                self._restless = motion.restless
+                self._remember(motion, begun, now)
                 return Stillness(frame, motion.restless)
 
     def learn(self, seen: Frame, now: Stillness) -> Stillness:
@@ -113,6 +126,7 @@ class Watcher:
         """
         if seen.pixels.shape == now.frame.pixels.shape:
             own = changed_tiles(seen, now.frame)
+            self._doubted |= own
             if len(own) <= _RESTLESS_TILES:
                 self._restless |= own & self._suspected
                 self._suspected |= own
@@ -123,7 +137,9 @@ class Watcher:
     def effect(self, before: Stillness) -> bool:
         """Wait until an action's effect is over, or has not begun in time.
 
-        A small thing that the action set in motion for good is an effect that is not waited for.
+        A small thing that the action set in motion for good is an effect that is not waited for,
+        unless it has moved by itself before. A small change that may be something that blinks
+        slowly is waited for until it is undone, or has lasted; see `Patience.blink`.
 
         Args:
             before: the screen before the action.
@@ -132,21 +148,41 @@ class Watcher:
             Whether the screen is another one now; what moved before does not count.
         """
         motion = self._motion()
-        begun = calm_since = time.monotonic()
+        begun = calm_since = self._clock()
         frame = before.frame
-        changed = False
+        patience = self._patience
+        changed, enough = False, patience.reaction
         while True:
-            self._pause(self._patience.poll)
+            self._pause(patience.poll)
             previous, frame = frame, self._eyes.grab()
-            now = time.monotonic()
+            now = self._clock()
             if differs(previous, frame, before.restless):
-                changed = differs(before.frame, frame, before.restless)
                 if motion.goes_on(previous, frame, now):
                     calm_since = now
-            enough = self._patience.quiet if changed else self._patience.reaction
-            if now - max(begun, calm_since) >= enough or now - begun >= self._patience.cap:
-                self._restless = motion.restless
+                own = before.restless | (motion.restless & self._suspected)
+                changed = differs(before.frame, frame, own)
+                enough = self._proof(before.frame, frame, own) if changed else patience.reaction
+            if now - max(begun, calm_since) >= enough or now - begun >= patience.cap:
+                self._remember(motion, begun, now)
                 return changed
+
+    def _proof(self, before: Frame, frame: Frame, own: Tiles) -> float:
+        """Seconds for which a change has to last before it is believed to be an effect."""
+        changed = changed_tiles(before, frame) - own
+        doubtful = changed & self._doubted if self._watched else changed
+        if len(changed) > _RESTLESS_TILES or differs(before, frame, own | doubtful):
+            return self._patience.quiet
+        times = 2 if doubtful & self._suspected else 1
+        return max(self._patience.quiet, times * self._patience.blink)
+
+    def _remember(self, motion: _Motion, begun: float, now: float) -> None:
+        """Learn from a look at the screen which parts of it can be trusted to move for a reason."""
+        self._restless = motion.restless
+        if now - begun >= self._patience.blink:
+            self._watched = True
+            self._doubted = motion.since(now - self._patience.blink)
+        else:
+            self._doubted |= motion.large
 
     def _motion(self) -> _Motion:
         return _Motion(self._patience.restless, self._restless)
@@ -162,25 +198,45 @@ class _Motion:
 
     def __init__(self, bound: float, restless: Tiles) -> None:
         self._bound = bound
-        self._first_moved: dict[tuple[int, int], float] = {}
+        self._moves: dict[tuple[int, int], list[float]] = {}
+        self._large_at = -math.inf
         self.restless = restless
-        self.was_large = False
+        self.large = Tiles()
+
+    @property
+    def was_large(self) -> bool:
+        """Whether the screen changed as a whole."""
+        return bool(self.large)
 
     def goes_on(self, previous: Frame, frame: Frame, now: float) -> bool:
         """Whether anything but restless things changed between two looks; learns from them."""
         moving = changed_tiles(previous, frame)
         if len(moving) > _RESTLESS_TILES:
-            self.was_large = True
-            self._first_moved.clear()
+            self.large |= moving
+            self._large_at = now
+            self._moves.clear()
             self.restless = Tiles()  # whatever it was, it may be elsewhere now
-        lasting = {t for t in moving if now - self._first_moved.setdefault(t, now) >= self._bound}
-        self.restless |= lasting
+            return True
+        for tile in moving:
+            self._moves.setdefault(tile, []).append(now)
+        self.restless |= {tile for tile in moving if self._lasts(self._moves[tile])}
         return bool(moving - self.restless)
+
+    def _lasts(self, moves: list[float]) -> bool:
+        return len(moves) >= _LEAST_MOVES and moves[-1] - moves[0] >= self._bound
+
+    def since(self, moment: float) -> Tiles:
+        """The tiles that have moved since then."""
+        small = Tiles(tile for tile, moves in self._moves.items() if moves[-1] > moment)
+        return small | self.large if self._large_at > moment else small
 
 
 def changed_tiles(one: Frame, other: Frame) -> Tiles:
-    """(row, column) of every tile in which two pictures of the same size differ."""
-    changed = _changed(one, other)
+    """(row, column) of every tile in which two pictures differ; all of them when the sizes do."""
+    if one.pixels.shape != other.pixels.shape:
+        changed: npt.NDArray[np.bool_] | None = np.ones(other.pixels.shape[:2], np.bool_)
+    else:
+        changed = _changed(one, other)
     if changed is None:
         return Tiles()
     rows, columns = (-(-side // TILE) for side in changed.shape)

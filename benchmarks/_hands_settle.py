@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -23,6 +24,8 @@ from vision.capture import Screen
 from vision.geometry import Point, Size
 
 SLEEPS = (0.2, 1.0, 2.0)
+SLEEP_TRIES = 3
+"""They take long, and hardly vary."""
 COLUMNS = ("case", "ours", *(f"sleep {seconds:g} s" for seconds in SLEEPS))
 BUSY_MS = 650
 TRIES = 100
@@ -40,14 +43,19 @@ body { margin: 0; font: 20px sans-serif; overflow: hidden }
   box-sizing: border-box; animation: turn .8s steps(8) infinite }
 .caret { border-left: 1px solid; animation: blink 1.06s step-end infinite }
 .block { width: 10px !important; background: black; animation: blink 1.06s step-end infinite }
+.slow { background: #c33; animation: blink 4s step-end infinite }
+#tick { position: absolute; left: 130px; top: 52px; width: 16px; height: 16px; background: #eee }
 @keyframes turn { to { transform: rotate(1turn) } }
 @keyframes blink { 50% { visibility: hidden } }
 </style>
-<div id=hot></div><div id=out></div><div id=own></div>
+<div id=hot></div><div id=tick></div><div id=out></div><div id=own></div>
 <script>
-let plan = [];
+let plan = [], small = false, ticks = 0;
 window.clicked = window.finished = 0;
-function show(n) { out.textContent = n; out.style.background = `hsl(${n * 47 % 360} 80% 80%)` }
+function show(n) {
+  if (small) tick.style.background = ++ticks % 2 ? "#060" : "#eee";
+  else { out.textContent = n; out.style.background = `hsl(${n * 47 % 360} 80% 80%)` }
+}
 function begin() {
   plan.forEach((at, index) => setTimeout(() => {
     show(index + 1);
@@ -55,10 +63,13 @@ function begin() {
   }, at));
 }
 hot.onmousedown = () => { window.clicked = performance.now(); begin() };
-function arm(times, own) {
-  plan = times; window.clicked = window.finished = 0; own_.className = own; show(0);
+function arm(times, own, tiny) {
+  plan = times; small = tiny; window.clicked = window.finished = 0; own_.className = own;
+  if (!small) show(0);
 }
 const own_ = document.getElementById("own");
+setInterval(() => { own_.textContent = own_.className == "clock" ? seconds++ % 60 : "" }, 1000);
+let seconds = 0;
 </script>
 """
 
@@ -100,9 +111,10 @@ class Stage:
         self.random = Random(6)
         self.executor = Executor(backend, screen, fail_safe=False)
 
-    def arm(self, times: list[int], own: str) -> None:
+    def arm(self, times: list[int], own: str, small: bool = False) -> None:
         """What a press will do (change at these milliseconds), and what moves by itself."""
-        self.browser.call(lambda page: page.evaluate(f"arm({times}, '{own}')"))
+        tiny = str(small).lower()
+        self.browser.call(lambda page: page.evaluate(f"arm({times}, '{own}', {tiny})"))
         self.backend.move(Point(150, 150))
         self.think(own)
 
@@ -113,19 +125,21 @@ class Stage:
     def finished(self) -> bool:
         return bool(self.browser.call(lambda page: page.evaluate("window.finished > 0")))
 
-    def ours(self, expected: Callable[[Outcome], bool], times: list[int], own: str) -> Score:
+    def ours(
+        self, expected: Callable[[Outcome], bool], times: list[int], own: str, small: bool
+    ) -> Score:
         """One action by the executor."""
         score = Score()
-        self.arm(times, own)
+        self.arm(times, own, small)
         seen = self.screen.grab()
         self.think(own)
         receipt = self.executor.perform(Click(TARGET), seen)
         score.add(expected(receipt.outcome), receipt.settle_ms / 1000)
         return score
 
-    def sleeps(self, times: list[int], own: str) -> list[tuple[bool, bool]]:
+    def sleeps(self, times: list[int], own: str, small: bool) -> list[tuple[bool, bool]]:
         """One press, looked at after each of the fixed sleeps: did it change, was it over."""
-        self.arm(times, own)
+        self.arm(times, own, small)
         self.backend.move(TARGET)
         time.sleep(0.3)
         before = self.screen.grab()
@@ -149,7 +163,40 @@ def steps(random: Random, total: int = BUSY_MS) -> list[int]:
 
 
 def measure(sheet: Sheet, seconds: float) -> None:
-    """Everything about waiting; 11 rows."""
+    """Waits, and actions that have an effect."""
+    with _opened() as stage:
+
+        def row(name: str, share: float, cells: Callable[[Stage, float], tuple[str, ...]]) -> None:
+            sheet.row(name, seconds * share, lambda: cells(stage, seconds * share))
+
+        row("wait, still screen", 0.05, _still)
+        row(f"wait, page changes for {BUSY_MS} ms", 0.4, _busy_before)
+        row(f"effect lasts {BUSY_MS} ms", 0.15, _busy_after)
+        for delay in (0, 100, 250):
+            row(f"effect after {delay} ms", 0.05, partial(_effect, delay=delay))
+        for own in ("", "spinner", "block", "slow", "clock"):
+            name = f"small effect, {own or 'still page'}"
+            row(name, 0.05, partial(_effect, delay=100, own=own, small=True))
+
+
+def measure_blinkers(sheet: Sheet, seconds: float) -> None:
+    """Actions that have no effect, beside things that move by themselves."""
+    with _opened() as stage:
+        wrong = tries = 0
+        for own in ("", "spinner", "throbber", "caret", "block", "slow", "clock"):
+
+            def cells(own: str = own) -> tuple[str, ...]:
+                nonlocal wrong, tries
+                score, cells = _nothing(stage, seconds / 7, own)
+                wrong, tries = wrong + score.tries - score.right, tries + score.tries
+                return cells
+
+            sheet.row(f"no effect, {own or 'still page'}", seconds / 7, cells)
+        sheet.row("false confirmed", 0, lambda: (f"{wrong} of {tries}",))
+
+
+@contextmanager
+def _opened() -> Iterator[Stage]:
     size = Size(640, 480)
     with (
         VirtualDisplay(size) as display,
@@ -158,18 +205,7 @@ def measure(sheet: Sheet, seconds: float) -> None:
         X11Backend(display.name) as backend,
     ):
         browser.call(lambda page: page.set_content(PAGE))
-        stage = Stage(browser, screen, backend)
-
-        def row(name: str, share: float, cells: Callable[[Stage, float], tuple[str, ...]]) -> None:
-            sheet.row(name, seconds * share, lambda: cells(stage, seconds * share))
-
-        row("wait, still screen", 0.03, _still)
-        row(f"wait, page changes for {BUSY_MS} ms", 0.4, _busy_before)
-        row(f"effect lasts {BUSY_MS} ms", 0.15, _busy_after)
-        for delay in (0, 100, 250):
-            row(f"effect after {delay} ms", 0.04, partial(_effect, delay=delay))
-        for own in ("", "spinner", "throbber", "caret", "block"):
-            row(f"no effect, {own or 'still page'}", 0.06, partial(_nothing, own=own))
+        yield Stage(browser, screen, backend)
 
 
 def _still(stage: Stage, seconds: float) -> tuple[str, ...]:
@@ -216,23 +252,26 @@ def _busy_after(stage: Stage, seconds: float) -> tuple[str, ...]:
     return f"{total}, {total.worst}, {total.over(0.8)}", *fixed
 
 
-def _effect(stage: Stage, seconds: float, delay: int) -> tuple[str, ...]:
+def _effect(
+    stage: Stage, seconds: float, delay: int, own: str = "", small: bool = False
+) -> tuple[str, ...]:
     """A press has an effect after a while; right is confirmed."""
+    stage.executor = Executor(stage.backend, stage.screen, fail_safe=False)
     total, fixed = _tried(
         stage, seconds, lambda outcome: outcome is Outcome.CONFIRMED,
-        lambda changed, over: changed, lambda: [delay],
+        lambda changed, over: changed, lambda: [delay], own, small,
     )  # fmt: skip
-    return str(total), *fixed
+    return f"{total}, {total.worst}", *fixed
 
 
-def _nothing(stage: Stage, seconds: float, own: str) -> tuple[str, ...]:
+def _nothing(stage: Stage, seconds: float, own: str) -> tuple[Score, tuple[str, ...]]:
     """A press does nothing, and something moves by itself; right is no visible effect."""
     stage.executor = Executor(stage.backend, stage.screen, fail_safe=False)
     total, fixed = _tried(
         stage, seconds, lambda outcome: outcome is Outcome.NO_VISIBLE_EFFECT,
         lambda changed, over: not changed, list, own,
     )  # fmt: skip
-    return str(total), *fixed
+    return total, (f"{total}, {total.worst}", *fixed)
 
 
 def _tried(
@@ -242,8 +281,9 @@ def _tried(
     sleep_is_right: Callable[[bool, bool], bool],
     plan: Callable[[], list[int]],
     own: str = "",
+    small: bool = False,
 ) -> tuple[Score, list[str]]:
-    """One press after the other by the executor, every fourth time also one for the sleeps.
+    """One press after the other by the executor, beside the first ones also one for the sleeps.
 
     Args:
         stage: where.
@@ -252,12 +292,14 @@ def _tried(
         sleep_is_right: the same of a sleep, from whether it saw a change and whether that was over.
         plan: when the page changes after the press, in milliseconds.
         own: what moves by itself.
+        small: whether no more changes than a check box.
     """
     total, fixed = Score(), [Score() for _ in SLEEPS]
     for number in rounds(TRIES, seconds):
-        one = stage.ours(is_right, plan(), own)
+        one = stage.ours(is_right, plan(), own, small)
         total.add(bool(one.right), one.seconds[0])
-        if number % 4 == 0:
-            for score, seen, sleep in zip(fixed, stage.sleeps(plan(), own), SLEEPS, strict=True):
+        if number < SLEEP_TRIES:
+            found = stage.sleeps(plan(), own, small)
+            for score, seen, sleep in zip(fixed, found, SLEEPS, strict=True):
                 score.add(sleep_is_right(*seen), sleep)
     return total, [f"{score.right}/{score.tries}" for score in fixed]

@@ -113,7 +113,8 @@ def measure(sheet: Sheet, seconds: float) -> None:
             row(layout, "mixed", mixed(TARGETED), 0.05)
             row(layout, "mixed", mixed(BRIEF), 0.05, rivals=True)
             row(layout, "ASCII", plain(BRIEF), 0.05, rivals=True)
-        row("us", "mixed", mixed(LONG), 0.35)
+        for layout in LAYOUTS:
+            row(layout, "mixed", mixed(LONG), 0.25)
 
 
 @contextmanager

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from mmap import mmap
+
 import numpy as np
 
 from vision.frame import Pixels
 
 
-def to_rgb(raw: bytearray, height: int, width: int) -> Pixels:
-    """Contiguous (height, width, 3) RGB from rows of B, G, R, X bytes.
+def to_rgb(raw: bytearray | mmap, height: int, width: int) -> Pixels:
+    """Contiguous (height, width, 3) RGB from rows of B, G, R, X bytes; more bytes may follow.
 
     Byte by byte the memory is walked three times, by words once. A word that begins one byte before
     its pixel reads X, B, G, R; turned round it is R, G, B, X. Such words are written three bytes
@@ -20,6 +22,6 @@ def to_rgb(raw: bytearray, height: int, width: int) -> Pixels:
     target = np.ndarray((inner,), ">u4", rgb, offset=3 if inner else 0, strides=(3,))
     target[...] = source
     # Words of the first and the last pixel would reach beyond the memory.
-    pixels = np.frombuffer(raw, np.uint8).reshape(-1, 4)
+    pixels = np.ndarray((height * width, 4), np.uint8, raw)
     rgb[:3], rgb[-3:] = pixels[0, 2::-1], pixels[-1, 2::-1]
     return rgb.reshape(height, width, 3)

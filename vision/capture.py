@@ -21,8 +21,9 @@ import mss
 from mss.exception import ScreenShotError
 
 from vision.bgrx import to_rgb
-from vision.frame import Frame
+from vision.frame import Frame, Pixels
 from vision.geometry import Box, Point
+from vision.x11_camera import X11Camera
 
 # On a lost connection mss (10.2) trips over the missing answer instead of raising its own error.
 _GRAB_ERRORS = (ScreenShotError, AssertionError, ValueError)
@@ -83,6 +84,7 @@ class Screen:
         self._lock = Lock()
         with ExitStack() as held:
             self._mss = _open(display, cursor, held)
+            self._camera = None if cursor else _camera(display, held)
             self._locate = _pointer_reader(display, held)
             self.origin = self._find_origin()
             self._monitors = self._read_monitors()
@@ -122,21 +124,22 @@ class Screen:
             CaptureError: the region is not on the screen, or the display is gone.
         """
         box = self._region if region is None else checked_region(region, self._everything)
-        native = (
-            int(box.left + self.origin.x),
-            int(box.top + self.origin.y),
-            int(box.right + self.origin.x),
-            int(box.bottom + self.origin.y),
-        )
+        left, top = int(box.left + self.origin.x), int(box.top + self.origin.y)
         try:
-            shot = self._mss.grab(native)
+            pixels = self._pixels(left, top, int(box.width), int(box.height))
         except _GRAB_ERRORS as error:
             raise CaptureError(
                 f"cannot grab {tuple(box)}: {error!r}; open the screen again if the display was "
                 "restarted or its monitors changed"
             ) from error
-        pixels = to_rgb(shot.raw, shot.height, shot.width)
         return Frame(pixels, box, time.time(), self.pointer)
+
+    def _pixels(self, left: int, top: int, width: int, height: int) -> Pixels:
+        """A rectangle in the system's own coordinates."""
+        if self._camera is not None:
+            return self._camera.grab(left, top, width, height)
+        shot = self._mss.grab((left, top, left + width, top + height))
+        return to_rgb(shot.raw, shot.height, shot.width)
 
     def close(self) -> None:
         """Let go of the display. Safe to repeat."""
@@ -204,6 +207,16 @@ def _open(display: str | None, cursor: bool, held: ExitStack) -> mss.MSS:
         raise _no_display(display, error) from error
     held.callback(_close, connection)
     return connection
+
+
+def _camera(display: str | None, held: ExitStack) -> X11Camera | None:
+    """The quick way to take pictures, where there is one; mss takes them everywhere."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            camera = X11Camera(display)
+            held.callback(camera.close)
+            return camera
+    return None
 
 
 def _close(connection: mss.MSS) -> None:

@@ -54,6 +54,7 @@ class Compositor:
 
     Attributes:
         lock: see above; may be taken again by the thread that has it.
+        name: as it was given.
         outputs: in the compositor's order, never empty.
         origin: where our (0, 0) is in the compositor's coordinates: the corner of the output that
             counts as the primary one, which is the one at the compositor's own (0, 0) or the first.
@@ -64,6 +65,7 @@ class Compositor:
 
     def __init__(self, display: str | None = None) -> None:
         self.lock = RLock()
+        self.name = display
         self._display = Display(display)
         try:
             self._display.connect()

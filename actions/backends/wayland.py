@@ -11,11 +11,13 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import RLock
 from typing import Any
 
 from pywayland.protocol.wayland import WlSeat
 
+from actions.backends import wayland_watchdog
 from actions.backends.base import Backend, BackendError, proceed
 from actions.backends.wayland_keyboard import (
     MODIFIER_BITS,
@@ -27,6 +29,7 @@ from actions.backends.wayland_keyboard import (
     text_keymap,
     us_keymap,
 )
+from actions.backends.x11_watchdog import Watchdog
 from actions.space import (
     Action,
     Button,
@@ -95,7 +98,9 @@ class WaylandBackend(Backend):
             keyboards = compositor.bind(VIRTUAL_KEYBOARD, "virtual-keyboard-unstable-v1")
         except WaylandError as error:
             raise BackendError(str(error)) from error
+        self._watchdog = Watchdog(compositor.name or "", Path(wayland_watchdog.__file__))
         known = self._devices(seat)
+        self._watchdog.start()
         with self._sending():
             self._mouse: Speaker = pointers.make("create_virtual_pointer", seat)
             self._keyboard: Speaker = keyboards.make("create_virtual_keyboard", seat)
@@ -125,6 +130,7 @@ class WaylandBackend(Backend):
         """Press a mouse button."""
         with self._sending():
             self._buttons[button] = None
+            self._tell_watchdog()
             self._send_button(button, 1)
 
     def button_up(self, button: Button) -> None:
@@ -190,6 +196,7 @@ class WaylandBackend(Backend):
             for device in (self._mouse, self._keyboard, self._typist):
                 if not device.destroyed:
                     device.send("destroy")
+        self._watchdog.close()
 
     @contextmanager
     def _sending(self) -> Iterator[None]:
@@ -198,6 +205,7 @@ class WaylandBackend(Backend):
             try:
                 yield
                 self._compositor.roundtrip()
+                self._tell_watchdog()
             except (WaylandError, ValueError) as error:  # a destroyed object is a ValueError
                 raise BackendError(f"cannot send: {error}") from error
 
@@ -212,6 +220,10 @@ class WaylandBackend(Backend):
     def _send_button(self, button: Button, state: int) -> None:
         self._mouse.send("button", _now(), _BUTTONS[button], state)
         self._mouse.send("frame")
+
+    def _tell_watchdog(self) -> None:
+        """What is pressed: before a press, after a release."""
+        self._watchdog.held((), (_BUTTONS[button] for button in self._buttons))
 
     def _send_key_up(self, key: str) -> None:
         stroke = self._keys.pop(key, None)

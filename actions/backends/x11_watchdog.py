@@ -34,18 +34,20 @@ class Watchdog:
     may have ended it) the process goes on as if it had one.
 
     Args:
-        display: name of the X display.
+        display: its name.
+        script: what watches, if not an X display.
     """
 
-    def __init__(self, display: str) -> None:
+    def __init__(self, display: str, script: Path = Path(__file__)) -> None:
         self._display = display
+        self._script = script
         self._process: subprocess.Popen[bytes] | None = None
         self._is_ready = False
         self._told: dict[str, object] = {"held": [[], []], "rows": {}, "caps": False}
 
     def start(self) -> None:
         """Let it come up beside whatever else its owner has to do."""
-        self._process = _start(self._display)
+        self._process = _start(self._display, self._script)
 
     def held(self, keycodes: Iterable[int], buttons: Iterable[int]) -> None:
         """Tell what is pressed, in the order of pressing: before a press, after a release."""
@@ -86,11 +88,10 @@ class Watchdog:
             self._is_ready = True
 
 
-def _start(display: str) -> subprocess.Popen[bytes]:
+def _start(display: str, script: Path) -> subprocess.Popen[bytes]:
     """The process that watches; a session of its own keeps Ctrl-C and the terminal's end away."""
-    script = str(Path(__file__).resolve())
     return subprocess.Popen(
-        [sys.executable, "-S", "-P", script, display, json.dumps(sys.path)],
+        [sys.executable, "-S", "-P", str(script.resolve()), display, json.dumps(sys.path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,

@@ -18,6 +18,7 @@ from rich.progress import track
 
 from actions.executor import Executor
 from actions.receipt import Outcome
+from actions.settle import Patience
 from actions.space import Action, Click, Drag, on_points
 from agent.environments.browser import BrowserError
 from agent.environments.display import DisplayError
@@ -70,7 +71,7 @@ def corrections(
     world = stage.world
     world.task = task
     instruction = world.reset(seed)
-    executor = Executor(stage.backend, world.screen, fail_safe=False)
+    executor = Executor(stage.backend, world.screen, Patience(blink=0), fail_safe=False)
     turns: list[Turn] = []
     done: list[Action] = []
     for _ in range(max_steps):

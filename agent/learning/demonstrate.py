@@ -55,7 +55,7 @@ MAX_STEPS = 40
 CHECKED = 3
 """Seeds per task of `--check`."""
 
-_PATIENCE = Patience(still=0.03, quiet=0.06, reaction=0.2)
+_PATIENCE = Patience(still=0.03, quiet=0.06, reaction=0.2, blink=0)
 """Pages of this benchmark answer at once; waiting longer would only cost time."""
 
 

@@ -22,6 +22,7 @@ from actions.backends.base import BackendError
 from actions.backends.x11 import X11Backend
 from actions.executor import Executor
 from actions.guard import Guard
+from actions.settle import Patience
 from agent.environments.browser import BrowserError
 from agent.environments.display import DisplayError
 from agent.environments.miniwob import MiniWob, task_page
@@ -108,7 +109,9 @@ class Stage:
         """
         self.world.task = task
         instruction = self.world.reset(seed)
-        executor = Executor(self.backend, self.world.screen, fail_safe=False)
+        # Nothing on these pages blinks, so a small change needs no second look.
+        patience = Patience(blink=0)
+        executor = Executor(self.backend, self.world.screen, patience, fail_safe=False)
         about, guard = policy.describe(), Guard()
         display = {"box": list(self.world.screen.box)}
         dialect = about.get("dialect", "uitars")

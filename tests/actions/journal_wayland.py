@@ -75,7 +75,7 @@ class Window:
         role.dispatcher["configure"] = lambda proxy, serial: self.configure(proxy, serial)
         self.top = role.get_toplevel()
         self.top.dispatcher["configure"] = lambda _, width, height, __: self.resize(width, height)
-        self.top.set_fullscreen(output.proxy)
+        self.top.set_title(output.name)  # by which the compositor puts it there
         self.shm = journal.shm
         self.role = role  # alive as long as the window
         self.width, self.height = output.width, output.height

@@ -28,7 +28,7 @@ MAIN = Monitor(Box(0, 0, 200, 100), "main", True)
 EVERYTHING = Box(-100, -50, 200, 100)
 
 
-QUICK = Patience(poll=0.001, still=0.001, quiet=0.002, reaction=0.01, cap=0.2)
+QUICK = Patience(poll=0.001, still=0.001, quiet=0.002, reaction=0.01, blink=0.01, cap=0.2)
 
 
 Draw = Callable[[tuple[Event, ...]], int]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Timer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -185,8 +187,11 @@ def test_a_lost_compositor_is_an_error_and_closing_still_works() -> None:
 def test_a_compositor_lost_in_the_middle_of_typing_is_one_clear_failure() -> None:
     with ExitStack() as sways:
         env = sways.enter_context(open_sway())
-        with Compositor(env["WAYLAND_DISPLAY"]) as compositor:
-            executor = Executor(WaylandBackend(compositor))
+        with (
+            Compositor(env["WAYLAND_DISPLAY"]) as compositor,
+            WaylandBackend(compositor) as backend,
+        ):
+            executor = Executor(backend)
             Timer(0.3, sways.close).start()
             receipt = executor.perform(Type("Жук " * 20_000))
             again = executor.perform(Click(Point(5, 5)))
@@ -204,3 +209,43 @@ def test_a_window_that_closed_since_it_was_seen_is_not_clicked_through(tmp_path:
             receipt = Executor(backend, screen).perform(Click(Point(60, 60)), seen)
     assert receipt.outcome is Outcome.REFUSED
     assert "looks different" in receipt.message
+
+
+HOLDER = """
+import sys, time
+from actions.backends.wayland import WaylandBackend
+from actions.space import Button
+from vision.geometry import Point
+from vision.wayland import Compositor
+
+with Compositor(sys.argv[1]) as compositor:
+    backend = WaylandBackend(compositor)
+    backend.move(Point(500, 300))
+    for button in Button.LEFT, Button.RIGHT:
+        backend.button_down(button)
+    for key in ("shift", "a"):
+        backend.key_down(key)
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_process_leaves_nothing_pressed(
+    wayland_stage: WaylandStage, number: signal.Signals
+) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, wayland_stage.display], stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, start_new_session=True,
+    )  # fmt: skip
+    assert child.stdout is not None and child.stdout.readline() == b"ready\n"
+    downs = [e for e in wayland_stage.received() if e["event"].endswith("_down")]
+    assert len(downs) == 4
+    os.killpg(child.pid, number)
+    child.communicate()
+    ups: list[dict[str, Any]] = []
+    deadline = time.monotonic() + 10
+    while len(ups) < 4 and time.monotonic() < deadline:
+        ups += [e for e in wayland_stage.received() if e["event"].endswith("_up")]
+    assert {e.get("button") for e in ups} >= {1, 3}
+    assert {e.get("key") for e in ups} >= {"A", "Shift_L"}

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -56,10 +56,55 @@ class Film:
 
 
 def watcher(frames: list[Frame] | Iterator[Frame], patience: Patience | None = None) -> Watcher:
-    return Watcher(Film(iter(frames)), lambda seconds: None, patience)
+    """Every look takes a millisecond."""
+    film = Film(iter(frames))
+    return Watcher(film, lambda seconds: None, patience, clock=lambda: film.looks / 1000)
 
 
-QUICK = Patience(poll=0, still=0.002, restless=0.01, quiet=0.005, reaction=0.02, cap=0.5)
+class Stage:
+    """A screen on which time passes only while it is looked at, with the default patience.
+
+    Attributes:
+        now: seconds since it began.
+        acted: when the action was sent; never, so far.
+        watcher: looks at it.
+    """
+
+    def __init__(self, draw: Callable[[float, float], Frame]) -> None:
+        """`draw` gives the picture now, and so many seconds after the action."""
+        self.now, self.acted = 0.0, math.inf
+        self._draw = draw
+        self.watcher = Watcher(self, self.wait, clock=lambda: self.now)
+
+    @property
+    def box(self) -> Box:
+        return BOX
+
+    def monitors(self) -> tuple[Monitor, ...]:
+        return (Monitor(BOX, "stage", True),)
+
+    def grab(self, region: Box | None = None) -> Frame:
+        return self._draw(self.now, self.now - self.acted)
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    def act(self, think: float = 0.2) -> tuple[bool, float]:
+        """As the executor does: whether there was an effect, and the seconds until that was known.
+
+        Args:
+            think: seconds for which nobody looks, before.
+        """
+        self.acted = math.inf
+        seen = self.grab()
+        self.wait(think)
+        before = self.watcher.learn(seen, self.watcher.still(seen))
+        before = self.watcher.still()
+        begun = self.acted = self.now
+        return self.watcher.effect(before), self.now - begun
+
+
+QUICK = Patience(0, still=0.002, restless=0.01, quiet=0.005, reaction=0.02, blink=0.02, cap=0.5)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +181,7 @@ def test_a_screen_that_changed_as_a_whole_has_to_be_quiet_for_longer() -> None:
     page = painted(Box(0, 0, SIZE, SIZE), 9)
     patience = Patience(poll=0.004, still=0.001, quiet=0.08)
     frames = [blank(), page, page, page, blank()]
-    assert Watcher(Film(iter(frames)), time.sleep, patience).still().frame is frames[-1]
+    assert watcher(frames, patience).still().frame is frames[-1]
 
 
 def test_a_screen_that_is_not_the_one_seen_has_to_be_quiet_for_longer() -> None:
@@ -144,8 +189,8 @@ def test_a_screen_that_is_not_the_one_seen_has_to_be_quiet_for_longer() -> None:
     page = painted(Box(0, 0, SIZE, SIZE), 9)
     patience = Patience(poll=0.004, still=0.001, quiet=0.08)
     frames = [page, page, page, page, blank()]
-    assert Watcher(Film(iter(frames)), time.sleep, patience).still(page).frame is page
-    assert Watcher(Film(iter(frames)), time.sleep, patience).still(blank()).frame is frames[-1]
+    assert watcher(frames, patience).still(page).frame is page
+    assert watcher(frames, patience).still(blank()).frame is frames[-1]
 
 
 def test_what_spins_slowly_is_learned_from_the_picture_before() -> None:
@@ -177,7 +222,7 @@ def test_an_effect_that_spins_for_ever_is_one_and_not_waited_for() -> None:
             yield painted(Box(64, 64, 80, 80))
             yield painted(Box(64, 64, 80, 72))
 
-    patience = Patience(poll=0, restless=0.01, quiet=0.005, reaction=0.02, cap=60)
+    patience = Patience(poll=0, restless=0.01, quiet=0.005, reaction=0.02, blink=0.05, cap=60)
     assert watcher(spin(), patience).effect(Stillness(blank(), frozenset()))
 
 
@@ -203,7 +248,7 @@ def test_waiting_ends_at_the_cap_on_a_screen_that_never_rests() -> None:
 @pytest.mark.parametrize("delay", [0, 1, 5])
 def test_an_effect_is_seen_when_it_comes(delay: int) -> None:
     after = painted(Box(10, 10, 20, 20))
-    patience = Patience(poll=0, still=0, quiet=0.002, reaction=5, cap=9)
+    patience = Patience(poll=0, still=0, quiet=0.002, reaction=5, blink=0, cap=9)
     frames = [blank()] * delay + [after]
     assert watcher(frames, patience).effect(Stillness(blank(), frozenset()))
 
@@ -258,3 +303,106 @@ def test_a_crop_knows_scaled_and_shifted_pictures() -> None:
     assert crop.pixels.shape == (80, 80, 3)
     assert (crop.pixels[20:60, 20:60] == 7).all()
     assert crop.pixels.sum() == 7 * 40 * 40 * 3
+
+
+def blinks(period: float, phase: float, since: float = 0.0) -> Callable[[float, float], Frame]:
+    """A thing of 24 pixels that is there for half of its period; nothing else ever changes."""
+
+    def draw(now: float, _acted: float) -> Frame:
+        there = now >= since and (now + phase) % period < period / 2
+        return painted(Box(20, 120, 44, 144)) if there else blank()
+
+    return draw
+
+
+@pytest.mark.parametrize("phase", [tenth / 10 for tenth in range(22)])
+@pytest.mark.parametrize("period", [0.4, 1.06, 2.0, 2.15])
+def test_what_blinks_slowly_is_never_an_effect(period: float, phase: float) -> None:
+    """From the first action on, however the moment of the action falls into its period."""
+    stage = Stage(blinks(period, phase))
+    assert not any(stage.act()[0] for _ in range(8))
+
+
+@pytest.mark.parametrize("phase", [tenth / 10 for tenth in range(10)])
+def test_a_clock_is_no_effect(phase: float) -> None:
+    """It changes once a second and never comes back."""
+
+    def draw(now: float, _acted: float) -> Frame:
+        return painted(Box(20, 120, 44, 144), int(now + phase) * 10)
+
+    stage = Stage(draw)
+    assert not any(stage.act(think=1.3)[0] for _ in range(8))
+
+
+@pytest.mark.parametrize("phase", [tenth / 10 for tenth in range(20)])
+@pytest.mark.parametrize("period", [3.0, 4.0, 7.0])
+def test_what_was_seen_to_blink_is_no_effect_later(period: float, phase: float) -> None:
+    """It is too slow to be told in one look, but the model takes its time between two actions."""
+    stage = Stage(blinks(period, phase))
+    for _ in range(12):
+        stage.act(think=1.7)
+    assert not any(stage.act(think=1.7)[0] for _ in range(12))
+
+
+def test_a_small_effect_is_doubted_once_and_then_believed_soon() -> None:
+    ticked = False
+
+    def draw(_now: float, acted: float) -> Frame:
+        shown = ticked if acted >= 0.05 else not ticked
+        return painted(Box(50, 50, 64, 64)) if shown else blank()
+
+    stage, spent = Stage(draw), []
+    for _ in range(4):
+        ticked = not ticked
+        found, seconds = stage.act()
+        assert found
+        spent.append(seconds)
+    assert 1.1 < spent[0] < 1.3
+    assert max(spent[1:]) < 0.2
+
+
+def test_a_large_effect_is_believed_at_once() -> None:
+    def draw(_now: float, acted: float) -> Frame:
+        return painted(Box(0, 0, SIZE, 100)) if 0.05 <= acted < math.inf else blank()
+
+    found, seconds = Stage(draw).act()
+    assert found
+    assert seconds < 0.2
+
+
+@pytest.mark.parametrize("phase", [tenth / 10 for tenth in range(10)])
+@pytest.mark.parametrize("delay", [0.0, 0.1, 0.25])
+def test_a_small_effect_beside_something_that_blinks_is_one(delay: float, phase: float) -> None:
+    ticked = False
+    blinking = blinks(1.06, phase)
+
+    def draw(now: float, acted: float) -> Frame:
+        frame = blinking(now, acted)
+        if ticked if acted >= delay else not ticked:
+            frame.pixels[50:64, 50:64] = 0
+        return frame
+
+    stage = Stage(draw)
+    for _ in range(6):
+        ticked = not ticked
+        found, seconds = stage.act()
+        assert found
+        assert seconds < 2.2
+
+
+def test_what_begins_to_blink_when_it_is_clicked_is_an_effect() -> None:
+    """A sign of work that goes round in eight steps."""
+
+    def draw(_now: float, acted: float) -> Frame:
+        step = int(acted / 0.1) % 8 if 0.05 <= acted < math.inf else None
+        return blank() if step is None else painted(Box(20, 120, 44, 144), 10 * step)
+
+    found, seconds = Stage(draw).act()
+    assert found
+    assert seconds < 2
+
+
+def test_a_page_of_another_size_is_an_effect() -> None:
+    """A browser's window that grew."""
+    small = Frame(np.zeros((SIZE, SIZE - 16, 3), np.uint8), BOX)
+    assert watcher([small, small], QUICK).effect(Stillness(blank(), frozenset()))

@@ -110,6 +110,9 @@ def _config(outputs: Sequence[Placed]) -> str:
         where = place.replace(",", " ")
         lines.append(f"output HEADLESS-{number} mode {mode} position {where} scale {scale}")
         lines.append(f"workspace {number} output HEADLESS-{number}")
+        # Alone on its workspace a window fills it. When two ask for the full screen at once, sway
+        # 1.7 sometimes goes on showing one output as it was.
+        lines.append(f'assign [title="^HEADLESS-{number}$"] workspace number {number}')
     return "\n".join(lines) + "\n"
 
 

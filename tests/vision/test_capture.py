@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +14,7 @@ from Xlib.display import Display
 from agent.environments.display import VirtualDisplay
 from vision.capture import CaptureError, Monitor, Screen
 from vision.geometry import Box, Point, Size
+from vision.x11_camera import X11Camera
 
 WIDTH, HEIGHT = 640, 480
 
@@ -47,6 +52,63 @@ def test_pixels_are_rgb_rows_at_their_place(painted: Display, display: VirtualDi
     np.testing.assert_array_equal(frame.pixels, expected)
     assert frame.pixels.flags.c_contiguous
     assert frame.box == Box(0, 0, WIDTH, HEIGHT)
+
+
+def test_memory_that_the_server_shares_shows_what_a_copy_of_it_shows(
+    painted: Display, display: VirtualDisplay
+) -> None:
+    """With the pointer drawn into it a picture comes from mss, which copies: the slow twin."""
+    painted.screen().root.warp_pointer(WIDTH - 1, HEIGHT - 1)
+    painted.sync()
+    with Screen(display.name, cursor=True) as slow, closing(X11Camera(display.name)) as camera:
+        for area in (Box(0, 0, 600, 400), Box(0, 0, 1, 1), Box(5, 15, 50, 30)):
+            place = (int(side) for side in (area.left, area.top, area.width, area.height))
+            np.testing.assert_array_equal(camera.grab(*place), slow.grab(area).pixels)
+
+
+def test_a_server_that_shares_no_memory_is_looked_at_all_the_same() -> None:
+    """In a process of its own: python-xlib keeps one list of event numbers for all servers."""
+    code = """
+import sys
+from vision.capture import Screen
+from vision.x11_camera import X11Camera
+try:
+    X11Camera(sys.argv[1])
+except OSError as error:
+    print(error)
+with Screen(sys.argv[1]) as screen:
+    print(screen.grab().pixels.shape)
+"""
+    read_end, write_end = os.pipe()
+    options = ["-displayfd", str(write_end), "-screen", "0", "64x48x24", "-extension", "MIT-SHM"]
+    with (
+        subprocess.Popen(
+            ["Xvfb", *options, "-nolisten", "tcp", "-noreset"],
+            pass_fds=[write_end], stderr=subprocess.DEVNULL,
+        ) as server,
+        os.fdopen(read_end) as number,
+    ):  # fmt: skip
+        os.close(write_end)
+        try:
+            name = f":{number.readline().strip()}"
+            shown = subprocess.run(
+                [sys.executable, "-c", code, name], capture_output=True, text=True, check=True,
+                cwd=Path(__file__).parents[2],
+            )  # fmt: skip
+        finally:
+            server.terminate()
+    assert "MIT-SHM" in shown.stdout
+    assert "(48, 64, 3)" in shown.stdout
+
+
+def test_a_closed_camera_says_so(display: VirtualDisplay) -> None:
+    camera = X11Camera(display.name)
+    with pytest.raises(ValueError, match="no larger"):
+        camera.grab(0, 0, WIDTH, HEIGHT + 1)
+    for _ in range(2):
+        camera.close()
+    with pytest.raises(ValueError, match="open camera"):
+        camera.grab(0, 0, 1, 1)
 
 
 def test_a_region_is_the_same_part_of_the_picture(

@@ -22,25 +22,21 @@ GRAY, GREEN, WHITE, BLACK = [128] * 3, [0, 128, 0], [255] * 3, [0] * 3
 @pytest.fixture(scope="module")
 def desktop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compositor]:
     outputs = (("640x480 0,0", 1), ("600x450 -300,-225", 2))
-    for _ in range(6):  # on a busy machine sway may still put both windows on one output
-        with (
-            open_wayland_stage(tmp_path_factory.mktemp("screens"), outputs) as stage,
-            Compositor(stage.display) as compositor,
-        ):
-            if both_show_a_square(WaylandScreen(compositor)):
-                yield compositor
-                return
-    raise AssertionError("no window on one of the outputs")
+    with (
+        open_wayland_stage(tmp_path_factory.mktemp("screens"), outputs) as stage,
+        Compositor(stage.display) as compositor,
+    ):
+        await_a_square_on_both(WaylandScreen(compositor))
+        yield compositor
 
 
-def both_show_a_square(screen: WaylandScreen) -> bool:
+def await_a_square_on_both(screen: WaylandScreen) -> None:
+    """Until the compositor has put the windows on its outputs."""
     boxes = [Box(x + 60, y + 60, x + 61, y + 61) for x, y in ((0, 0), (-300, -225))]
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        if all(screen.grab(box).pixels[0, 0].tolist() == GRAY for box in boxes):
-            return True
+    deadline = time.monotonic() + 20
+    while not all(screen.grab(box).pixels[0, 0].tolist() == GRAY for box in boxes):
+        assert time.monotonic() < deadline, "no window on one of the outputs"
         time.sleep(0.05)
-    return False
 
 
 def test_every_output_is_a_monitor(desktop: Compositor) -> None:
