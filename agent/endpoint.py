@@ -8,7 +8,7 @@ import numpy as np
 
 from actions.space import Click
 from agent.doctor import Finding, Health
-from agent.policies.base import Observation, PolicyError
+from agent.policies.base import Observation, PolicyError, Usage
 from agent.policies.chat import Message, Role
 from agent.policies.openai import OpenAIPolicy
 from agent.policies.profiles import PROFILES, Profile, profile_for, profile_named
@@ -21,9 +21,13 @@ SCREEN = (1920, 1080)
 TARGETS = (Point(480, 270), Point(1600, 900))
 SQUARE = 120
 """Side in pixels; a click that misses its target by more than this is wrong."""
-WORDS = 6000
-"""Length of the long prompt; every word is at least one token."""
+PROBE = 200
+"""Words of a short prompt that tells how many tokens a word is to this server."""
+TOKENS = 6000
+"""Length of the long prompt; a server that cuts leaves 2,048 or 4,096 of them."""
 CODE = "tangerine"
+ANSWER = 512
+"""Most tokens of a thought and a click; a model that never stops is not waited for longer."""
 
 
 def examine_endpoint(
@@ -77,21 +81,28 @@ def _check_sight(policy: OpenAIPolicy) -> Finding:
 
 def _check_length(policy: OpenAIPolicy) -> Finding:
     """Ask for what stands at the head of a long prompt: servers that cut it are found out."""
-    name = "endpoint reads"
-    filler = "word " * WORDS
-    question = f"The code is {CODE}.\n{filler}\nWhat is the code? Answer with one word."
+    name, words = "endpoint reads", PROBE
     try:
-        answer, usage, _ = policy.ask((Message(Role.USER, (question,)),), max_tokens=64)
+        _, usage = _recall(policy, words)
+        words = int(TOKENS / max(1.0, usage.prompt_tokens / PROBE))
+        answer, usage = _recall(policy, words)
     except PolicyError as error:
         return Finding(name, Health.OPTIONAL, str(error), "raise the server's context length")
-    if 0 < usage.prompt_tokens < WORDS:
-        detail = f"of {WORDS} words only {usage.prompt_tokens} tokens reached the model"
+    if 0 < usage.prompt_tokens < 0.8 * TOKENS:  # the short prompt's frame counted as words
+        detail = f"of about {TOKENS} tokens only {usage.prompt_tokens} reached the model"
         return Finding(name, Health.MISSING, detail, "raise the server's context length")
     if CODE in answer.lower():
-        return Finding(name, Health.OK, f"a prompt of {WORDS} words to its end")
-    detail = f"asked for the head of {WORDS} words: {' '.join(answer.split())[:80]!r}"
+        return Finding(name, Health.OK, f"a prompt of {words} words to its end")
+    detail = f"asked for the head of {words} words: {' '.join(answer.split())[:80]!r}"
     fix = "a model that only acts may say so; else the server cuts long prompts"
     return Finding(name, Health.OPTIONAL, detail, fix)
+
+
+def _recall(policy: OpenAIPolicy, words: int) -> tuple[str, Usage]:
+    """The answer to what stands before so many words, and what it cost."""
+    question = f"The code is {CODE}.\n{'word ' * words}\nWhat is the code? Answer with one word."
+    answer, usage, _ = policy.ask((Message(Role.USER, (question,)),), max_tokens=64)
+    return answer, usage
 
 
 def _check_pointing(policy: OpenAIPolicy) -> Finding:
@@ -100,7 +111,8 @@ def _check_pointing(policy: OpenAIPolicy) -> Finding:
     scales: list[tuple[float, float]] = []
     for target in TARGETS:
         try:
-            decision = policy.decide(Observation("Click on the red square.", _page(target)))
+            seen = Observation("Click on the red square.", _page(target), max_tokens=ANSWER)
+            decision = policy.decide(seen)
         except PolicyError as error:
             return Finding(name, Health.MISSING, str(error), "see the server's log")
         clicks = [

@@ -19,6 +19,8 @@ PROMPT = 300
 """Bytes of a question, which are tokens here; no two questions begin alike."""
 ANSWER = 64
 """Tokens of an answer."""
+COMPARED = range(10**6, 10**6 + 5)
+"""Questions whose answers are compared, before the clients come."""
 
 
 @dataclass
@@ -38,7 +40,8 @@ def compare(clients: int, seconds: float) -> None:
         count = _api_weights.write(folder / "ours", folder / "theirs")
         print(f"{count / 1e6:.1f} M weights, {PROMPT}-byte questions, {ANSWER}-token answers, "
               f"{clients} clients, {seconds:g} s each")  # fmt: skip
-        rates, said = {}, {}
+        rates: dict[str, float] = {}
+        said: dict[str, list[str]] = {}
         for kind, start in {
             "eyehand serve": lambda: eyehand("--model", str(folder / "ours")),
             "transformers serve": lambda: transformers_serve(folder / "theirs", folder),
@@ -48,7 +51,7 @@ def compare(clients: int, seconds: float) -> None:
         }.items():
             try:
                 with start() as running:
-                    said[kind] = ask(running, question(10**6))["text"]
+                    said[kind] = [ask(running, question(n))["text"] for n in COMPARED]
                     rates[kind] = throughput(kind, running, clients, seconds)
             except (RuntimeError, subprocess.SubprocessError) as error:
                 print(f"{kind}: cannot: {str(error).strip()[-600:]}")
@@ -56,7 +59,8 @@ def compare(clients: int, seconds: float) -> None:
     for kind, rate in rates.items():
         if rate:
             print(f"eyehand / {kind.strip()}: {ours / rate:.2f}x (target 3x)")
-    print(f"the same answer from all: {'yes' if len(set(said.values())) == 1 else 'no'}")
+    same = sum(len(set(answers)) == 1 for answers in zip(*said.values(), strict=True))
+    print(f"the same answer from {' and '.join(said)}: {same} of {len(COMPARED)}")
 
 
 def throughput(kind: str, served: Served, clients: int, seconds: float) -> float:

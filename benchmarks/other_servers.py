@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
-from itertools import islice
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,6 +25,7 @@ from transformers import (
 )
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
+from agent.doctor import Health
 from agent.endpoint import examine_endpoint
 from agent.policies.base import Decision, Observation, PolicyError, Turn
 from agent.policies.openai import OpenAIPolicy
@@ -68,9 +69,11 @@ def main() -> bool:
                 fine = False
             finally:
                 policy.close()
-            # Its question about 6,000 words would be 36,000 tokens here, a byte each.
-            for finding in islice(examine_endpoint(url), 2):
+            began = time.monotonic()
+            for finding in examine_endpoint(url, profile="uitars-1.5-7b"):
                 print(f"doctor: {finding.name}: {finding.health}: {finding.detail}", flush=True)
+                fine &= finding.health is not Health.MISSING
+            print(f"doctor: {time.monotonic() - began:.0f} s", flush=True)
     return fine
 
 

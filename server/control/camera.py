@@ -1,4 +1,4 @@
-"""Films a session's screen while somebody watches."""
+"""Films a session's screen while somebody watches, and no faster than they can take it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _POINTER_SECONDS = 1 / 25
 
 
 class Camera:
-    """Keeps tiles up to date on a thread of its own, as long as there are viewers.
+    """Takes pictures into tiles on a thread of its own, one for every time that one is wanted.
+
+    A picture that no viewer can take yet is not taken: encoding it would cost the viewers' machine,
+    or the model, what it needs.
 
     Args:
         desk: what is filmed.
@@ -29,6 +32,7 @@ class Camera:
         self._tiles = tiles
         self._state = threading.Condition()
         self._viewers: list[Callable[[], None]] = []
+        self._wanted = False
         self._closed = False
         self._thread = threading.Thread(target=self._film, name="camera", daemon=True)
         self._thread.start()
@@ -37,6 +41,12 @@ class Camera:
         """Call this after every new picture; it must neither wait nor raise."""
         with self._state:
             self._viewers.append(viewer)
+        self.want()
+
+    def want(self) -> None:
+        """A viewer has room for the next picture; it never waits."""
+        with self._state:
+            self._wanted = True
             self._state.notify()
 
     def remove(self, viewer: Callable[[], None]) -> None:
@@ -53,7 +63,7 @@ class Camera:
 
     def _film(self) -> None:
         try:
-            while self._wait_for_viewers():
+            while self._wait_until_wanted():
                 start = time.monotonic()
                 if self._look():
                     with self._state:
@@ -63,13 +73,21 @@ class Camera:
         except (CaptureError, BackendError):  # the display died; the agent's run says so
             return
 
-    def _wait_for_viewers(self) -> bool:
+    def _wait_until_wanted(self) -> bool:
+        """Whether it goes on."""
         with self._state:
-            self._state.wait_for(lambda: self._viewers or self._closed)
+            self._state.wait_for(lambda: (self._viewers and self._wanted) or self._closed)
             return not self._closed
 
     def _look(self) -> bool:
         """Whether there is something new."""
-        if self._desk.motion.wait(_POINTER_SECONDS) or self._tiles.number == 0:
-            return self._tiles.update(self._desk.screen.grab())
-        return self._tiles.point_at(self._desk.backend.pointer())
+        moved = self._desk.motion.wait(_POINTER_SECONDS) or self._tiles.number == 0
+        with self._state:
+            self._wanted = False  # before the picture: who asks from here on means the next one
+        if moved:
+            new = self._tiles.update(self._desk.screen.grab())
+        else:
+            new = self._tiles.point_at(self._desk.backend.pointer())
+        if not new:
+            self.want()
+        return new

@@ -122,11 +122,12 @@ class Viewer:
         return True
 
     async def _send_picture(self) -> None:
-        if len(self._unseen) >= _AHEAD or self._session.tiles.number <= self._sent:
-            return
-        self._sent, message = self._session.tiles.since(self._sent)
-        self._unseen.append((self._sent, self._loop.time()))
-        await self._within(self._socket.send_bytes(message))
+        if len(self._unseen) < _AHEAD and self._session.tiles.number > self._sent:
+            self._sent, message = self._session.tiles.since(self._sent)
+            self._unseen.append((self._sent, self._loop.time()))
+            await self._within(self._socket.send_bytes(message))
+        if len(self._unseen) < _AHEAD:
+            self._session.camera.want()
 
     async def _within(self, sending: Awaitable[None]) -> None:
         try:

@@ -20,7 +20,7 @@ from fastapi.responses import JSONResponse, Response
 from PIL import Image
 
 from agent.doctor import Finding, Health
-from agent.endpoint import examine_endpoint
+from agent.endpoint import TOKENS, examine_endpoint
 
 
 @dataclass
@@ -30,7 +30,9 @@ class Seeing:
     Attributes:
         blind: pictures are dropped, and "red" is guessed.
         shrink: its processor makes pictures smaller by this factor.
-        context: tokens that reach the model; a word is one.
+        context: words that reach the model.
+        per_word: tokens of a word.
+        longest: tokens of the longest prompt so far.
         model: the served name.
         lost: it clicks at a place of its own.
     """
@@ -38,6 +40,8 @@ class Seeing:
     blind: bool = False
     shrink: float = 1.0
     context: int = 100_000
+    per_word: int = 1
+    longest: int = 0
     model: str = "UI-TARS-1.5-7B"
     lost: bool = False
     status: int = 200
@@ -53,7 +57,9 @@ class Seeing:
         async def chat(request: Request) -> Response:
             if self.status != 200:
                 return JSONResponse({"error": {"message": "no images please"}}, self.status)
-            answer, tokens = self.answer(json.loads(await request.body()))
+            answer, words = self.answer(json.loads(await request.body()))
+            tokens = words * self.per_word
+            self.longest = max(self.longest, tokens)
             message = {"role": "assistant", "content": answer}
             choice = {"index": 0, "message": message, "finish_reason": "stop"}
             usage = {"prompt_tokens": tokens, "completion_tokens": 1, "total_tokens": tokens + 1}
@@ -126,7 +132,13 @@ def test_a_server_that_resizes_pictures_differently_is_found_out() -> None:
 def test_a_server_that_truncates_is_found_out() -> None:
     reads = examined(Seeing(context=2048))["endpoint reads"]
     assert reads.health is Health.MISSING
-    assert "only 2048 tokens reached the model" in reads.detail and "context" in reads.fix
+    assert "only 2048 reached the model" in reads.detail and "context" in reads.fix
+
+
+def test_a_server_whose_words_are_many_tokens_is_asked_for_no_more_tokens() -> None:
+    server = Seeing(per_word=5)
+    assert examined(server)["endpoint reads"].health is Health.OK
+    assert 0.8 * TOKENS < server.longest < 1.2 * TOKENS
 
 
 def test_a_model_that_points_anywhere_is_told_apart() -> None:

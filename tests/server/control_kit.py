@@ -36,9 +36,10 @@ FOREVER = [f"Action: click(start_box='({n},500)')" for n in range(1000)]
 
 @dataclass
 class Painted:
-    """A screen that shows what a test paints."""
+    """A screen that shows what a test paints, and counts who looks."""
 
     pixels: Pixels = field(default_factory=lambda: np.zeros((SIZE[1], SIZE[0], 3), np.uint8))
+    grabs: int = 0
 
     @property
     def box(self) -> Box:
@@ -48,6 +49,7 @@ class Painted:
         return (Monitor(self.box, "painted", True),)
 
     def grab(self, region: Box | None = None) -> Frame:
+        self.grabs += 1
         return Frame(self.pixels.copy(), self.box, time.time(), Point(5, 6))
 
 

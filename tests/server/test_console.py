@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -17,6 +19,9 @@ from tests.server.control_kit import Client, Desks, desk_on, settings
 from tests.server.test_control import CLICK, DONE, FOREVER
 
 STATIC = Path(__file__).parents[2] / "server" / "console" / "static"
+SCREENSHOTS = "EYEHAND_SCREENSHOTS"
+"""Environment variable: where a picture of every test's last page is kept, by default with the
+test's own files."""
 COLOUR = (
     "() => [...document.querySelector('#canvas').getContext('2d').getImageData(9, 9, 1, 1).data]"
 )
@@ -33,14 +38,18 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page on which nothing may go wrong unseen."""
+def page(
+    browser: Browser, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Page]:
+    """A page on which nothing may go wrong unseen; what it showed last is kept as a picture."""
     context = browser.new_context(viewport={"width": 1200, "height": 800})
     page = context.new_page()
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda told: faults.append(told.text) if told.type == "error" else None)
     yield page
+    folder = Path(os.environ.get(SCREENSHOTS) or tmp_path_factory.mktemp("console"))
+    page.screenshot(path=folder / f"{re.sub('[^a-z0-9]+', '-', request.node.name)}.png")
     context.close()
     assert [fault for fault in faults if "status of 401" not in fault] == []
 
@@ -200,6 +209,36 @@ def test_a_session_that_was_closed_elsewhere_leaves_the_view(
     client.take()
     door.http.delete(f"/v1/sessions/{client.id}", headers={"X-Eyehand-Lease": client.lease})
     page.locator("#opening:not([hidden])").wait_for()
+
+
+BRIGHT = """(selector) => {
+  const style = getComputedStyle(document.querySelector(selector));
+  const light = (colour) => {
+    const [r, g, b] = colour.match(/[\\d.]+/g).map((part) => {
+      const share = part / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  return [light(style.backgroundColor), light(style.color)];
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_follows_the_systems_colours_and_can_be_told_otherwise(
+    open_door: Open, page: Page, tmp_path: Path, scheme: Literal["light", "dark"]
+) -> None:
+    door = open_door(settings=settings(tmp_path), desks=Desks())
+    Client.open(door)
+    page.emulate_media(color_scheme=scheme)
+    enter(page, door)
+    becomes(page, "#state", "idle")
+    ground, text = page.evaluate(BRIGHT, "body")
+    assert (ground > 0.5) == (scheme == "light")
+    contrast = (max(ground, text) + 0.05) / (min(ground, text) + 0.05)
+    assert contrast >= 4.5  # WCAG 2.2, AA
+    page.click("#theme")
+    assert (page.evaluate(BRIGHT, "body")[0] > 0.5) != (scheme == "light")
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1360, 860)])

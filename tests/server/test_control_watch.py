@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,22 @@ def test_only_changed_tiles_are_sent(open_door: Open, tmp_path: Path) -> None:
     assert [tile[:4] for tile in second["tiles"]] == [[256, 256, 144, 44]]
     assert len(second["data"]) == second["tiles"][0][4]
     assert second["data"].startswith(b"\xff\xd8")
+
+
+def test_no_picture_is_taken_that_nobody_can_take_yet(open_door: Open, tmp_path: Path) -> None:
+    desks, client = opened(open_door, tmp_path, [DONE])
+    with client.watch() as watcher:
+        received = 0
+        while received < 2:  # so many may be under way, and none is acknowledged
+            desks.screen.pixels[:] = 100 + received
+            received += isinstance(watcher.socket.recv(timeout=15), bytes)
+        before = desks.screen.grabs
+        for shade in range(20):
+            desks.screen.pixels[:] = shade
+            time.sleep(0.05)
+        assert desks.screen.grabs <= before + 1  # one may have been wanted before the second came
+        watcher.send(type="seen", number=2)
+        watcher.until(lambda w: w.pictures)
 
 
 def test_a_websocket_that_never_reads_is_sent_away_and_disturbs_nobody(

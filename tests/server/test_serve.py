@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -19,7 +20,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server.app import KEEP_ALIVE, bind, prepare
+from server.app import KEEP_ALIVE, bind, prepare, spare_the_collector
 from server.backend import Backend, PolicyChat
 from server.settings import Settings, SettingsError
 from tests.server.conftest import TOKEN, Open, ScriptedPolicy, picture, wait_for
@@ -159,3 +160,11 @@ def test_a_certificate_that_cannot_be_used_is_named(tmp_path: Path, content: str
 
 def test_idle_connections_are_kept_as_long_as_ui_tars_clients_need() -> None:
     assert KEEP_ALIVE >= 75
+
+
+def test_what_lives_as_long_as_the_process_is_spared_by_the_garbage_collector() -> None:
+    try:
+        spare_the_collector()
+        assert gc.get_freeze_count() > 10_000  # our libraries; the rest is young and few
+    finally:
+        gc.unfreeze()
