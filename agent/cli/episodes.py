@@ -14,6 +14,7 @@ episodes = typer.Typer(help="Look into recorded episodes.", no_args_is_help=True
 Folder = Annotated[
     Path, typer.Argument(metavar="DIR", help="A recorded episode: its folder, or a packed one.")
 ]
+_FORMATS = "uitars, llamafactory, agentnet, osworld, parquet or lerobot."
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="Where to write; must not exist.")]
 
 
@@ -157,9 +158,7 @@ def diff(
 def export(
     form: Annotated[
         str,
-        typer.Argument(
-            metavar="FORMAT", help="uitars, llamafactory, agentnet, osworld, parquet or lerobot."
-        ),
+        typer.Argument(metavar="FORMAT", help=_FORMATS),
     ],
     out: Out,
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Episodes.")],
@@ -176,7 +175,7 @@ def export(
 
 @episodes.command("import")
 def import_(
-    form: Annotated[str, typer.Argument(metavar="FORMAT", help="uitars, agentnet or osworld.")],
+    form: Annotated[str, typer.Argument(metavar="FORMAT", help=_FORMATS)],
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="The file, or its folder.")],
     out: Out,
 ) -> None:
