@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agent.cli.options import Endpoint, Model, ProfileName, policy_of
+
+if TYPE_CHECKING:
+    from agent.policies.base import Policy
 
 episodes = typer.Typer(help="Look into recorded episodes.", no_args_is_help=True)
 
@@ -40,6 +44,7 @@ def replay(
     """Replay an episode; fail when anything differs.
 
     Loop replay (the default) takes the model's words through parser, coordinates, guard and hands.
+    In an environment replay the model is only asked where a target is that changed its looks.
     """
     from contextlib import closing
 
@@ -53,7 +58,8 @@ def replay(
         with closing(policy_of(model, endpoint, profile)) as policy:
             report = agent_replay(folder, policy)
     elif environment:
-        report = _on_a_display(folder, run, open_url, tolerance)
+        asked = model, endpoint, profile
+        report = _on_a_display(folder, run, open_url, tolerance, lambda: policy_of(*asked))
     else:
         report = loop_replay(folder)
     typer.echo(str(report))
@@ -61,9 +67,11 @@ def replay(
         raise typer.Exit(1)
 
 
-def _on_a_display(folder: Path, run: str | None, url: str | None, tolerance: float) -> Any:
+def _on_a_display(
+    folder: Path, run: str | None, url: str | None, tolerance: float, guide: Callable[[], Policy]
+) -> Any:
     """Replay on a virtual display of the recorded size, with a program or a page on it."""
-    from contextlib import ExitStack
+    from contextlib import ExitStack, closing
 
     from actions.backends.x11 import X11Backend
     from actions.executor import Executor
@@ -87,7 +95,10 @@ def _on_a_display(folder: Path, run: str | None, url: str | None, tolerance: flo
             browser.call(lambda page: page.goto(url or ""))
         screen = stack.enter_context(Screen(display.name, region))
         executor = Executor(stack.enter_context(X11Backend(display.name)), screen, fail_safe=False)
-        return EnvironmentReplay(recorded, executor, screen, tolerance=tolerance).run()
+        return EnvironmentReplay(
+            recorded, executor, screen, tolerance=tolerance,
+            guide=lambda: stack.enter_context(closing(guide())),
+        ).run()  # fmt: skip
 
 
 @episodes.command()

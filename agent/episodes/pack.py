@@ -68,9 +68,9 @@ def fork(path: Path | str, at: int, out: Path | str) -> Path:
     if not 0 <= at <= len(episode.steps):
         raise BrokenEpisode(f"{path} has {len(episode.steps)} steps; it cannot be forked at {at}")
     manifest, version = read_manifest(files)
-    head = migrate("head", manifest["head"], version)
     parent = {"id": episode.head.id, "step": at}
-    head |= {"id": uuid.uuid4().hex, "created": time.time(), "parent": parent}
+    new = {"id": uuid.uuid4().hex, "created": time.time(), "parent": parent}
+    head = migrate("head", manifest["head"], version) | new  # the chain begins with the old one
     raw = [migrate("step", step, version) for step in _raw_steps(files, manifest)[:at]]
     with new_folder(out) as folder:
         for name in {image_name(step.frame) for step in episode.steps[:at]}:
