@@ -86,7 +86,8 @@ def run(folder: Path, count: int, steps: int, screens: int) -> None:
         bar = progress.add_task("steps", total=recipe.steps)
         gate = learn(
             paths[:count], folder / "learned", recipe, screens=screens,
-            report=lambda step, _: progress.update(bar, completed=step), told=console.print,
+            report=lambda step, _: progress.update(bar, completed=step),
+            told=lambda taught: console.print(str(taught)),
         )  # fmt: skip
     spent, wall = time.process_time() - spent, time.perf_counter() - begun
     console.print(

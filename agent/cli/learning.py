@@ -161,7 +161,8 @@ def learn(
         bar = progress.add_task("steps", total=recipe.steps)
         gate = learn_recordings(
             folders, out, recipe, model or EMBEDDED, held_out, screens,
-            lambda step, _: progress.update(bar, completed=step), errors.print,
+            lambda step, _: progress.update(bar, completed=step),
+            lambda taught: errors.print(str(taught)),
         )  # fmt: skip
     Console(highlight=False).print(gate.to_rich())
     if gate.refusal:

@@ -45,7 +45,7 @@ def learn(
         share: 0..1, how many of the episodes are held back to judge by.
         screens: how many standard screens judge, see `standing`.
         report: called after each step with its number (from 1) and its metrics.
-        told: called once, before anything is measured, with what will be learned and what not.
+        told: called once, before training begins, with what will be learned and what not.
 
     Raises:
         EpisodeError: an episode cannot be read, or `out` holds a model already.
@@ -61,12 +61,13 @@ def learn(
     shape = KimiVLConfig.load(start)
     if shape.pointer is None:
         raise LessonError(f"{start} has no pointing head; models of the embedded kind can learn")
-    before = _standing(start, judges, screens)
+    local_policy(start).close()  # one that cannot be judged is not trained
     training = out / "training"
     trainer = StudyTrainer(recipe, training, (), start, shape, samples=taught.samples)
     trainer.run(report, _SAVE_EVERY)
     candidate = release(training, out / "candidate")
-    gate = Gate(before, _standing(candidate, judges, screens))
+    # Both at the end: a training that is taken up again need not measure its start again.
+    gate = Gate(*(_standing(model, judges, screens) for model in (start, candidate)))
     shutil.rmtree(training)
     if gate.refusal:
         shutil.rmtree(candidate)

@@ -22,7 +22,7 @@ from agent.model.prompt import embedded_tokenizer
 SIZES = (POINTING_SIZE, POINTING_SIZE, POINTING_SIZE, DESKTOP_SIZE)
 """Of the generated screens, batch by batch: what the gate asks about."""
 
-LEASH = 1.0
+LEASH = 4.0
 """How much a nat away from the start counts beside the lessons' losses."""
 
 
