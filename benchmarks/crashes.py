@@ -1,11 +1,14 @@
-"""What is left of an episode whose writer is killed: 1,000 SIGKILLs at random moments.
+"""What is left of an episode after 1,000 SIGKILLs and after a cut at every byte of its end.
 
-    python benchmarks/crashes.py [--kills 1000] [--seed 7]
+    python benchmarks/crashes.py [--kills 1000] [--seed 7] [--cuts 3]
 
 Each writer is a process of its own that records steps as fast as it can, tells of every step that
 was acknowledged, and is killed at a random moment of a random step. After the kill every
 acknowledged step must be there, pixel for pixel, at most one more may follow, and `verify` must
 call the episode intact up to there.
+
+Then the power fails: `steps.jsonl` and the pictures of the last steps are cut at every byte. Every
+earlier step must still be there, and `verify` must name the byte or the picture where it ends.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from rich.table import Table
 from actions.space import Click, Step
 from agent.episodes.errors import NotAnEpisode
 from agent.episodes.format import Head
+from agent.episodes.images import image_name
 from agent.episodes.reader import Episode
 from agent.episodes.verify import verify
 from agent.episodes.writer import EpisodeWriter
@@ -35,9 +39,9 @@ from vision.frame import Frame
 from vision.geometry import Box, CoordinateMap, Point, Size
 
 SPACE = CoordinateMap(Box(0, 0, 96, 64), Size(96, 64))
-MOST_STEPS = 20
-LONGEST_SECONDS = 0.03
-"""Of the time between a step's beginning and the kill; a step takes about a third of it."""
+FEWEST_STEPS, MOST_STEPS = 2, 20
+LONGEST = 1.5
+"""From a step's beginning to the kill, in steps: disks differ too much for seconds."""
 
 
 def frame(number: int) -> Frame:
@@ -57,18 +61,25 @@ def write_forever(path: Path, told: int) -> None:
         writer.wait()
 
 
-def kill_one(path: Path, steps: int, seconds: float) -> int:
-    """Fork a writer, kill it so many seconds after this step began; how many it acknowledged."""
+def kill_one(path: Path, steps: int, later: float) -> int:
+    """Fork a writer and kill it; how many steps it acknowledged.
+
+    Args:
+        path: where it records.
+        steps: the kill comes after this step began, at least 2,
+        later: and that many times as long as its steps took so far.
+    """
     heard, told = os.pipe()
     child = os.fork()  # this process has no threads
     if child == 0:
         os.close(heard)
         write_forever(path, told)
     os.close(told)
-    begun = b""
+    begun = os.read(heard, 1)
+    first = time.perf_counter()
     while len(begun) < steps and (dots := os.read(heard, 64)):
         begun += dots
-    time.sleep(seconds)
+    time.sleep(later * (time.perf_counter() - first) / (steps - 1))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     with os.fdopen(heard, "rb") as rest:
@@ -97,30 +108,102 @@ def judge(path: Path, acknowledged: int) -> str:
     return "all acknowledged and the next step" if more else "exactly the acknowledged steps"
 
 
-def main() -> None:
-    """Kill and count."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=7)
-    chosen = parser.parse_args()
-    moments = random.Random(chosen.seed)
+def kill(kills: int, seed: int) -> tuple[Counter[str], int]:
+    """What was left how often, and how many steps were acknowledged in all."""
+    moments = random.Random(seed)
     found: Counter[str] = Counter()
     steps = 0
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(chosen.kills):
+        for number in range(kills):
             path = Path(folder) / str(number)
-            step = moments.randint(1, MOST_STEPS)
-            acknowledged = kill_one(path, step, moments.uniform(0, LONGEST_SECONDS))
+            step = moments.randint(FEWEST_STEPS, MOST_STEPS)
+            acknowledged = kill_one(path, step, moments.uniform(0, LONGEST))
             found[judge(path, acknowledged)] += 1
             steps += acknowledged
             shutil.rmtree(path, ignore_errors=True)
+    return found, steps
+
+
+def cut(last: int) -> tuple[int, int]:
+    """Cut an episode at every byte of its last steps; how many cuts, and how many went wrong."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, count = Path(folder) / "e", 2 * last
+        writer = EpisodeWriter(path, Head("until the power fails"))
+        for number in range(count):
+            step = Step("", (Click(Point(number, 0)),))
+            writer.append(small(number), Decision(f"step {number}", SPACE, step))
+        writer.wait()
+        lines, wrong = cut_lines(path, last)
+        for step in Episode.open(path).steps[-last:]:
+            cuts, failed = cut_picture(path, step.index, image_name(step.frame))
+            lines, wrong = lines + cuts, wrong + failed
+        return lines, wrong + (not verify(path).ok)
+
+
+def small(number: int) -> Frame:
+    """Every second one is a difference to the one before."""
+    pixels = np.random.default_rng(number // 2).integers(0, 255, (8, 12, 3), np.uint8)
+    pixels[0, 0] = number
+    return Frame(pixels, Box(0, 0, 12, 8))
+
+
+def cut_lines(path: Path, last: int) -> tuple[int, int]:
+    """Cut `steps.jsonl` byte by byte down to the step before the last ones; then mend it."""
+    file = path / "steps.jsonl"
+    whole = file.read_bytes()
+    ends = [0, *(place + 1 for place, byte in enumerate(whole) if byte == ord("\n"))]
+    lengths = range(len(whole) - 1, ends[-1 - last] - 1, -1)
+    wrong = 0
+    for length in lengths:
+        os.truncate(file, length)
+        complete = whole[:length].count(b"\n")
+        report = verify(path)
+        right = (report.ok, report.steps, report.end) == (True, complete, ends[complete])
+        wrong += not (right and shows(path, complete))
+    file.write_bytes(whole)
+    return len(lengths), wrong
+
+
+def cut_picture(path: Path, step: int, name: str) -> tuple[int, int]:
+    """Cut the picture of a step byte by byte; then mend it."""
+    file = path / name
+    whole = file.read_bytes()
+    wrong = 0
+    for length in range(len(whole) - 1, -1, -1):
+        os.truncate(file, length)
+        told = verify(path).problems
+        right = [(problem.file, problem.step) for problem in told] == [(name, step)]
+        wrong += not (right and shows(path, step))
+    file.write_bytes(whole)
+    return len(whole), wrong
+
+
+def shows(path: Path, count: int) -> bool:
+    """Whether the first steps are there, pixel for pixel."""
+    episode = Episode.open(path)
+    return len(episode.steps) >= count and all(
+        np.array_equal(episode.frame(step).pixels, small(step.index).pixels)
+        for step in episode.steps[:count]
+    )
+
+
+def main() -> None:
+    """Kill, cut and count."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--cuts", type=int, default=3, help="how many last steps are cut")
+    chosen = parser.parse_args()
+    found, steps = kill(chosen.kills, chosen.seed)
     table = Table("left after the kill", "times")
     for words, times in found.most_common():
         table.add_row(words, str(times))
     Console().print(table)
     broken = sum(times for words, times in found.items() if words.isupper())
     Console().print(f"{chosen.kills} kills, {steps} acknowledged steps, {broken} broken promises")
-    raise SystemExit(broken > 0)
+    cuts, wrong = cut(chosen.cuts)
+    Console().print(f"{cuts} cuts, {wrong} broken promises")
+    raise SystemExit(broken + wrong > 0)
 
 
 if __name__ == "__main__":

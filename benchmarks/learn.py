@@ -87,6 +87,7 @@ def run(folder: Path, count: int, steps: int, screens: int) -> None:
         gate = learn(
             paths[:count], folder / "learned", recipe, screens=screens,
             report=lambda step, _: progress.update(bar, completed=step),
+            told=lambda taught: console.print(str(taught)),
         )  # fmt: skip
     spent, wall = time.process_time() - spent, time.perf_counter() - begun
     console.print(

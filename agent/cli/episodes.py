@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agent.cli.options import Endpoint, Model, ProfileName, policy_of
+
+if TYPE_CHECKING:
+    from agent.policies.base import Policy
 
 episodes = typer.Typer(help="Look into recorded episodes.", no_args_is_help=True)
 
 Folder = Annotated[
     Path, typer.Argument(metavar="DIR", help="A recorded episode: its folder, or a packed one.")
 ]
+_FORMATS = "uitars, llamafactory, agentnet, osworld, parquet or lerobot."
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="Where to write; must not exist.")]
 
 
@@ -39,6 +44,7 @@ def replay(
     """Replay an episode; fail when anything differs.
 
     Loop replay (the default) takes the model's words through parser, coordinates, guard and hands.
+    In an environment replay the model is only asked where a target is that changed its looks.
     """
     from contextlib import closing
 
@@ -52,7 +58,8 @@ def replay(
         with closing(policy_of(model, endpoint, profile)) as policy:
             report = agent_replay(folder, policy)
     elif environment:
-        report = _on_a_display(folder, run, open_url, tolerance)
+        asked = model, endpoint, profile
+        report = _on_a_display(folder, run, open_url, tolerance, lambda: policy_of(*asked))
     else:
         report = loop_replay(folder)
     typer.echo(str(report))
@@ -60,9 +67,11 @@ def replay(
         raise typer.Exit(1)
 
 
-def _on_a_display(folder: Path, run: str | None, url: str | None, tolerance: float) -> Any:
+def _on_a_display(
+    folder: Path, run: str | None, url: str | None, tolerance: float, guide: Callable[[], Policy]
+) -> Any:
     """Replay on a virtual display of the recorded size, with a program or a page on it."""
-    from contextlib import ExitStack
+    from contextlib import ExitStack, closing
 
     from actions.backends.x11 import X11Backend
     from actions.executor import Executor
@@ -86,7 +95,10 @@ def _on_a_display(folder: Path, run: str | None, url: str | None, tolerance: flo
             browser.call(lambda page: page.goto(url or ""))
         screen = stack.enter_context(Screen(display.name, region))
         executor = Executor(stack.enter_context(X11Backend(display.name)), screen, fail_safe=False)
-        return EnvironmentReplay(recorded, executor, screen, tolerance=tolerance).run()
+        return EnvironmentReplay(
+            recorded, executor, screen, tolerance=tolerance,
+            guide=lambda: stack.enter_context(closing(guide())),
+        ).run()  # fmt: skip
 
 
 @episodes.command()
@@ -157,9 +169,7 @@ def diff(
 def export(
     form: Annotated[
         str,
-        typer.Argument(
-            metavar="FORMAT", help="uitars, llamafactory, agentnet, osworld, parquet or lerobot."
-        ),
+        typer.Argument(metavar="FORMAT", help=_FORMATS),
     ],
     out: Out,
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Episodes.")],
@@ -176,7 +186,7 @@ def export(
 
 @episodes.command("import")
 def import_(
-    form: Annotated[str, typer.Argument(metavar="FORMAT", help="uitars, agentnet or osworld.")],
+    form: Annotated[str, typer.Argument(metavar="FORMAT", help=_FORMATS)],
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="The file, or its folder.")],
     out: Out,
 ) -> None:

@@ -142,7 +142,8 @@ def learn(
     """Train a model of the embedded kind on recordings; keep it when it does better.
 
     Better means: more decisions as recorded in the episodes that were held back, and no fewer right
-    answers about a fixed set of generated screens. Otherwise nothing is kept and the status is 1.
+    answers about fixed sets of generated screens, small ones and some of the size of a desktop.
+    Otherwise nothing is kept and the status is 1.
     """
     from dataclasses import replace
 
@@ -162,6 +163,7 @@ def learn(
         gate = learn_recordings(
             folders, out, recipe, model or EMBEDDED, held_out, screens,
             lambda step, _: progress.update(bar, completed=step),
+            lambda taught: errors.print(str(taught)),
         )  # fmt: skip
     Console(highlight=False).print(gate.to_rich())
     if gate.refusal:

@@ -2,8 +2,9 @@
 
 Before each action the screen is compared with the recorded one, again and again until it matches or
 patience ends. Where the target of an action is not in its place, the recorded pixels around it find
-it again; when they do not, the replay halts and says why. It cannot tell why an application reacts
-in another way: clocks, fonts, animations and networks all count.
+it again; when they do not, a model may look for what the recorded thought (or the task) describes.
+Else the replay halts and says why. It cannot tell why an application reacts in another way: clocks,
+fonts, animations and networks all count.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from agent.episodes.format import StepRecord
 from agent.episodes.reader import Episode
 from agent.episodes.rules import guard_of
 from agent.episodes.withhold import WITHHELD
+from agent.policies.base import Observation, Policy, PolicyError
 from vision.capture import Eyes
 from vision.frame import Frame
 from vision.geometry import Box, Point, Size
@@ -45,18 +47,21 @@ class Passage:
         step: its index.
         differs: share 0..1 of the pixels that differed from the recording before it acted.
         moved: how far targets were from their places, (x, y) in screen pixels; None: not at all.
+        described: whether a model found them by their description, not the recorded pixels.
         halted: why it did not act; empty when it did.
     """
 
     step: int
     differs: float
     moved: Point | None = None
+    described: bool = False
     halted: str = ""
 
     def __str__(self) -> str:
         told = f"step {self.step}: {self.differs:.1%} of the pixels differ"
         if self.moved is not None:
             told += f"; the target moved by ({self.moved.x:+.0f}, {self.moved.y:+.0f})"
+            told += ", found by its description" if self.described else ""
         return told + (f"; halted: {self.halted}" if self.halted else "")
 
 
@@ -106,6 +111,8 @@ class EnvironmentReplay:
         patience: seconds that a screen may take to look as recorded.
         tolerance: share of its pixels that may differ.
         guard: what may run; None means the recorded rules. Where one asks, nobody consents.
+        guide: brings the model that looks for targets by their description, when one is needed;
+            None: nobody does.
     """
 
     def __init__(
@@ -116,6 +123,7 @@ class EnvironmentReplay:
         patience: float = 5.0,
         tolerance: float = TOLERANCE,
         guard: Guard | None = None,
+        guide: Callable[[], Policy] | None = None,
     ) -> None:
         self._episode = episode
         self._executor = executor
@@ -123,6 +131,7 @@ class EnvironmentReplay:
         self._patience = patience
         self._tolerance = tolerance
         self._guard = guard or guard_of(episode)
+        self._guide = guide
 
     def run(self) -> EnvironmentReport:
         """Replay to the end, or until it halts.
@@ -146,18 +155,42 @@ class EnvironmentReplay:
             sizes = f"{then.width}x{then.height}, actually {now.width}x{now.height}"
             return Passage(step.index, 1.0, halted=f"expected a screen of {sizes}")
         now, differs = self._await(then)
-        moved: Point | None = None
+        moved, described = None, False
         try:
             for number, recorded in enumerate(step.screen_actions):
                 action = codec.from_dict(recorded)
                 if number == 0:
-                    moved = _shift(then, now, action)
+                    moved, described = self._shift(step, then, now, action)
                 if moved is not None:
                     action = on_points(action, _by(moved))
                 self._perform(action)
         except _Halt as halt:
-            return Passage(step.index, differs, moved, str(halt))
-        return Passage(step.index, differs, moved)
+            return Passage(step.index, differs, moved, described, str(halt))
+        return Passage(step.index, differs, moved, described)
+
+    def _shift(
+        self, step: StepRecord, then: Frame, now: Frame, action: Action
+    ) -> tuple[Point | None, bool]:
+        """How far the target of an action moved, and whether its description told."""
+        target = next(iter(points(action)), None)
+        if target is None:
+            return None, False
+        try:
+            return _shifted(then, now, target), False
+        except NotFound as error:
+            why = f"the target at ({target.x:.0f}, {target.y:.0f}): {error}"
+        if self._guide is None:
+            raise _Halt(why)
+        described = step.thought or self._episode.head.instruction
+        try:
+            decision = self._guide().decide(Observation(described, now))
+        except PolicyError as error:
+            raise _Halt(f"{why}, and no model could be asked: {error}") from error
+        first = decision.step.actions[0] if decision.step else None
+        if not isinstance(first, type(action)):
+            raise _Halt(f"{why}, and the model does not see {described!r}")
+        here = decision.map.to_screen(points(first)[0])
+        return Point(here.x - target.x, here.y - target.y), True
 
     def _await(self, then: Frame) -> tuple[Frame, float]:
         """The screen once it matches, or at the end of patience, and how much of it differs."""
@@ -210,18 +243,16 @@ def difference(one: Frame, other: Frame) -> float:
     return float((apart.max(axis=2) > 8).mean())
 
 
-def _shift(then: Frame, now: Frame, action: Action) -> Point | None:
-    """How far the target of an action moved since; None when it is in its place or has none."""
-    target = next(iter(points(action)), None)
-    if target is None:
-        return None
+def _shifted(then: Frame, now: Frame, target: Point) -> Point | None:
+    """How far the pixels around a target moved since; None when they are in their place.
+
+    Raises:
+        NotFound: they are nowhere, or in several places.
+    """
     x, y = int(target.x - then.box.left), int(target.y - then.box.top)
     left, top = max(0, x - _CROP), max(0, y - _CROP)
     crop = then.pixels[top : y + _CROP, left : x + _CROP]
-    try:
-        found = find(crop, now.pixels, Point(left, top))
-    except NotFound as error:
-        raise _Halt(f"the target at ({target.x:.0f}, {target.y:.0f}): {error}") from error
+    found = find(crop, now.pixels, Point(left, top))
     shift = Point(found.corner.x - left, found.corner.y - top)
     return None if shift == Point(0, 0) else shift
 

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from agent.episodes.compose import new_folder, write_records
 from agent.episodes.errors import BrokenEpisode, EpisodeInUse, RecordingFailed
 from agent.episodes.files import Files, files_of, write_packed
-from agent.episodes.folder import sync_folder, write_whole
-from agent.episodes.format import (
-    IMAGES,
-    MANIFEST,
-    STEPS,
-    End,
-    Ending,
-    Json,
-    genesis,
-    new_manifest,
-    open_line,
-    seal_line,
-    seal_manifest,
-    to_json,
-)
+from agent.episodes.folder import write_whole
+from agent.episodes.format import End, Ending, Json, genesis, open_line, to_json
 from agent.episodes.images import image_name
 from agent.episodes.migrations import migrate
 from agent.episodes.reader import Episode, lines, read_manifest
@@ -66,7 +50,7 @@ def unpack(packed: Path | str, out: Path | str) -> Path:
     """
     packed, out = Path(packed), Path(out)
     files = _intact(packed)
-    with _new_folder(out) as folder:
+    with new_folder(out) as folder:
         for name in files.names():
             write_whole(folder / name, files.read(name))
     return out
@@ -84,14 +68,15 @@ def fork(path: Path | str, at: int, out: Path | str) -> Path:
     if not 0 <= at <= len(episode.steps):
         raise BrokenEpisode(f"{path} has {len(episode.steps)} steps; it cannot be forked at {at}")
     manifest, version = read_manifest(files)
-    head = migrate("head", manifest["head"], version)
     parent = {"id": episode.head.id, "step": at}
-    head |= {"id": uuid.uuid4().hex, "created": time.time(), "parent": parent}
+    new = {"id": uuid.uuid4().hex, "created": time.time(), "parent": parent}
+    head = migrate("head", manifest["head"], version) | new  # the chain begins with the old one
     raw = [migrate("step", step, version) for step in _raw_steps(files, manifest)[:at]]
-    with _new_folder(out) as folder:
+    with new_folder(out) as folder:
         for name in {image_name(step.frame) for step in episode.steps[:at]}:
             write_whole(folder / name, files.read(name))
-        _write_text(folder, head, raw, f"forked at step {at} of {episode.head.id}")
+        ending = Ending(End.FORKED, f"forked at step {at} of {episode.head.id}")
+        write_records(folder, head, raw, to_json(ending))
     return out
 
 
@@ -111,35 +96,3 @@ def _raw_steps(files: Files, manifest: Json) -> list[Json]:
             step, seal = open_line(line.data, seal)
             steps.append(step)
     return steps
-
-
-def _write_text(folder: Path, head: Json, steps: list[Json], message: str) -> None:
-    """The chained lines, and a manifest that closes them."""
-    seal, text = genesis(head), b""
-    for step in steps:
-        line, seal = seal_line(step, seal)
-        text += line
-    write_whole(folder / STEPS, text)
-    ending = to_json(Ending(End.FORKED, message))
-    ending |= {"steps": len(steps), "last": seal, "time": time.time()}
-    write_whole(folder / MANIFEST, seal_manifest(new_manifest(head) | {"outcome": ending}))
-
-
-@contextmanager
-def _new_folder(out: Path) -> Iterator[Path]:
-    """A folder beside its place, put there when the block is through."""
-    if out.exists():
-        raise EpisodeInUse(f"{out} exists; choose a new folder")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        try:
-            partial.chmod(0o755)
-            (partial / IMAGES).mkdir()
-            yield partial
-            partial.rename(out)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-        sync_folder(out.parent)
-    except OSError as error:
-        raise RecordingFailed(f"cannot write {out}: {error}") from error

@@ -82,9 +82,12 @@ class Episode:
         outcome = manifest.get("outcome")
         return cls(
             path,
-            _valid(_HEAD, migrate("head", manifest["head"], version), f"{path / MANIFEST}"),
-            None if outcome is None else _valid(_ENDING, outcome, f"{path / MANIFEST}"),
-            tuple(read_step(path, index, step, version) for index, step in enumerate(raw)),
+            read_head(f"{path / MANIFEST}", manifest["head"], version),
+            None if outcome is None else read_ending(f"{path / MANIFEST}", outcome),
+            tuple(
+                read_step(f"{path / STEPS}, step {index}", index, step, version)
+                for index, step in enumerate(raw)
+            ),
             torn,
             files,
         )
@@ -128,29 +131,58 @@ def read_manifest(files: Files) -> tuple[Json, Version]:
         ) from error
     try:
         manifest = open_manifest(data)
-        major, minor = (int(part) for part in manifest["version"].split("."))
-        if major < 1:
-            raise ValueError(f"there was no version {major}.{minor}")
+        version = read_version(f"{file}", manifest["version"])
     except (ValueError, KeyError, AttributeError, RecursionError) as error:
         raise BrokenEpisode(f"{file} is not as it was written: {error}") from error
     head, outcome = manifest.get("head"), manifest.get("outcome")
     if not (isinstance(head, dict) and isinstance(outcome, dict | None)):
         raise BrokenEpisode(f"{file} needs an object `head`, and an object or null as `outcome`")
+    return manifest, version
+
+
+def read_version(where: str, stated: str) -> Version:
+    """Major and minor of a stated version.
+
+    Raises:
+        NewerEpisode: the major one is newer than this reader; the message begins with `where`.
+        ValueError: it is no version.
+    """
+    major, minor = (int(part) for part in stated.split("."))
+    if major < 1:
+        raise ValueError(f"there was no version {major}.{minor}")
     if major > VERSION[0]:
         raise NewerEpisode(
-            f"{file} has format {major}.{minor}, this reader knows up to {VERSION[0]}.x; "
+            f"{where} has format {major}.{minor}, this reader knows up to {VERSION[0]}.x; "
             "update eyehand"
         )
-    return manifest, (major, minor)
+    return major, minor
 
 
-def read_step(path: Path, index: int, raw: Json, version: Version) -> StepRecord:
+def read_head(where: str, raw: Json, version: Version) -> Head:
+    """The head, migrated and checked against its types.
+
+    Raises:
+        BrokenEpisode: it does not fit the format; the message begins with `where`.
+    """
+    return _valid(_HEAD, migrate("head", raw, version), where)
+
+
+def read_ending(where: str, raw: Json) -> Ending:
+    """The ending, checked against its types.
+
+    Raises:
+        BrokenEpisode: it does not fit the format; the message begins with `where`.
+    """
+    return _valid(_ENDING, raw, where)
+
+
+def read_step(where: str, index: int, raw: Json, version: Version) -> StepRecord:
     """The record of one step, migrated and checked against its types.
 
     Raises:
-        BrokenEpisode: it does not fit the format, or is not the step that belongs here.
+        BrokenEpisode: it does not fit the format, or is not the step that belongs here; the
+            message begins with `where`.
     """
-    where = f"{path / STEPS}, step {index}"
     try:
         migrated = migrate("step", raw, version)
     except (KeyError, TypeError, AttributeError) as error:

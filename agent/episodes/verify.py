@@ -134,7 +134,8 @@ def _follow(files: Files, last: str, version: Version) -> _Chain:
             return _Chain(tuple(steps), end, last, len(line.data), ())
         try:
             raw, seal = open_line(line.data, last)
-            steps.append(read_step(files.path, len(steps), raw, version))
+            where = f"{files.path / STEPS}, step {len(steps)}"
+            steps.append(read_step(where, len(steps), raw, version))
         except (ValueError, RecursionError, BrokenEpisode) as error:
             message = f"line {line.number}, bytes {line.start} to {line.end}: {error}"
             return _Chain(tuple(steps), end, last, 0, (Problem(STEPS, len(steps), message),))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -33,6 +34,10 @@ def export(paths: Sequence[Path | str], form: str, out: Path) -> int:
         raise EpisodeInUse(f"{out} exists; export into a new folder")
     try:
         out.mkdir(parents=True)
-        return write(episodes, out)
+        try:
+            return write(episodes, out)
+        except BaseException:
+            shutil.rmtree(out)  # half an export looks like a whole one
+            raise
     except OSError as error:
         raise RecordingFailed(f"cannot write {out}: {error}") from error

@@ -12,7 +12,7 @@ import numpy as np
 from actions import codec
 from actions.space import points
 from agent.episodes.errors import EpisodeError
-from agent.episodes.format import to_json
+from agent.episodes.format import VERSION, to_json
 from agent.episodes.reader import Episode
 from agent.exports.samples import Sample, picture, samples
 
@@ -27,6 +27,10 @@ class NoTables(EpisodeError):
     """The libraries that write parquet are not installed."""
 
 
+class UnevenPictures(EpisodeError):
+    """A LeRobot data set has pictures of one size; these episodes have several."""
+
+
 def write_parquet(episodes: Sequence[Episode], out: Path) -> int:
     """`train.parquet`, a row per step, with the whole record and the exact pixels."""
     _table(_rows(episodes), image="image").to_parquet(out / "train.parquet")
@@ -34,7 +38,12 @@ def write_parquet(episodes: Sequence[Episode], out: Path) -> int:
 
 
 def write_lerobot(episodes: Sequence[Episode], out: Path) -> int:
-    """A LeRobot v3 data set with pictures in its tables and a nominal rate of one step a second."""
+    """A LeRobot v3 data set with pictures in its tables and a nominal rate of one step a second.
+
+    Raises:
+        UnevenPictures: the screens differ in size.
+    """
+    _require_one_size(episodes)
     rows: list[dict[str, Any]] = []
     about: list[dict[str, Any]] = []
     tasks = list(dict.fromkeys(episode.head.instruction for episode in episodes))
@@ -61,7 +70,18 @@ def write_lerobot(episodes: Sequence[Episode], out: Path) -> int:
     return sum(step.error is not None for episode in episodes for step in episode.steps)
 
 
+def _require_one_size(episodes: Sequence[Episode]) -> None:
+    sizes = sorted({step.frame.size for episode in episodes for step in episode.steps})
+    if len(sizes) > 1:
+        told = ", ".join(f"{width}x{height}" for width, height in sizes)
+        raise UnevenPictures(
+            f"a LeRobot data set has pictures of one size, actually: {told}; export the episodes "
+            "of each size into a folder of their own"
+        )
+
+
 def _rows(episodes: Sequence[Episode]) -> Iterator[dict[str, Any]]:
+    version = ".".join(map(str, VERSION))
     for episode in episodes:
         outcome = None if episode.outcome is None else json.dumps(to_json(episode.outcome))
         head = json.dumps(to_json(episode.head), ensure_ascii=False)
@@ -69,6 +89,7 @@ def _rows(episodes: Sequence[Episode]) -> Iterator[dict[str, Any]]:
             yield {
                 "episode_id": episode.head.id,
                 "index": step.index,
+                "version": version,
                 "instruction": episode.head.instruction,
                 "image": {"bytes": picture(episode.frame(step)), "path": None},
                 "text": step.text,

@@ -6,13 +6,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from agent.episodes.errors import EpisodeInUse, RecordingFailed
-from agent.imports import agentnet, messages, osworld
-from agent.imports.trajectory import Foreign, Trajectory, write
+from agent.imports import agentnet, messages, osworld, tables
+from agent.imports.recorded import Recorded
+from agent.imports.trajectory import Foreign, Trajectory
 
-IMPORTS: dict[str, Callable[[Path], Iterator[Trajectory]]] = {
-    "uitars": messages.read,
+IMPORTS: dict[str, Callable[[Path], Iterator[Trajectory | Recorded]]] = {
+    "uitars": messages.read_uitars,
+    "llamafactory": messages.read_llamafactory,
     "agentnet": agentnet.read,
     "osworld": osworld.read,
+    "parquet": tables.read_parquet,
+    "lerobot": tables.read_lerobot,
 }
 """Format -> what reads a file or folder of it."""
 
@@ -33,6 +37,6 @@ def import_episodes(source: Path, form: str, out: Path) -> list[Path]:
     except OSError as error:
         raise Foreign(f"{source} cannot be read: {error.strerror}") from error
     try:
-        return [write(each, out / f"{number:03d}") for number, each in enumerate(found)]
+        return [each.write(out / f"{number:03d}") for number, each in enumerate(found)]
     except OSError as error:
         raise RecordingFailed(f"cannot write {out}: {error}") from error

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from actions.dialects import Dialect, ParseError, find
 from actions.receipt import Outcome, Receipt
@@ -27,11 +28,36 @@ class Foreign(EpisodeError):
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A PNG that lies somewhere.
+
+    Attributes:
+        where: it lies, for messages.
+        read: its bytes; may raise OSError.
+    """
+
+    where: str
+    read: Callable[[], bytes]
+
+    def image(self) -> Image.Image:
+        """The picture in RGB.
+
+        Raises:
+            EpisodeError: it cannot be read or decoded.
+        """
+        try:
+            data = self.read()
+        except OSError as error:
+            raise Foreign(f"{self.where} cannot be read: {error.strerror}") from error
+        return decode_png(data, self.where).convert("RGB")
+
+
+@dataclass(frozen=True)
 class Taken:
     """One step of a trajectory.
 
     Attributes:
-        picture: a PNG file.
+        picture: what was seen.
         text: the model's words, in the trajectory's dialect.
         time: when the picture was taken, seconds since the epoch; 0 when nobody knows.
         error: why the words are no step, when the source says so.
@@ -39,7 +65,7 @@ class Taken:
         outcomes: of its actions, as far as they are known.
     """
 
-    picture: Path
+    picture: Picture
     text: str
     time: float = 0.0
     error: str | None = None
@@ -67,29 +93,28 @@ class Trajectory:
     steps: tuple[Taken, ...]
     ending: Ending | None = None
 
+    def write(self, folder: Path) -> Path:
+        """Write it as an episode; the folder.
 
-def write(trajectory: Trajectory, folder: Path) -> Path:
-    """Write it as an episode; the folder.
-
-    Raises:
-        EpisodeError: a picture cannot be read, or the folder cannot be written.
-    """
-    about = {"policy": "imported", "from": trajectory.form}
-    head = Head(trajectory.instruction, trajectory.dialect, policy=about, rules=())
-    head = replace(head, id=trajectory.id or head.id)
-    dialect = find(trajectory.dialect)
-    with EpisodeWriter(folder, head) as writer:
-        for step in trajectory.steps:
-            frame = _frame(step)
-            decision = _decision(step, frame, dialect)
-            actions = _on_screen(decision)
-            done = zip(actions, step.outcomes, strict=False)
-            receipts = [Receipt(action, outcome) for action, outcome in done]
-            # Without receipts it is not known whether an action was ever performed.
-            writer.append(frame, decision, actions[: len(receipts)], receipts, step.feedback)
-        if trajectory.ending is not None:
-            writer.close(trajectory.ending)
-    return folder
+        Raises:
+            EpisodeError: a picture cannot be read, or the folder cannot be written.
+        """
+        about = {"policy": "imported", "from": self.form}
+        head = Head(self.instruction, self.dialect, policy=about, rules=())
+        head = replace(head, id=self.id or head.id)
+        dialect = find(self.dialect)
+        with EpisodeWriter(folder, head) as writer:
+            for step in self.steps:
+                frame = _frame(step)
+                decision = _decision(step, frame, dialect)
+                actions = _on_screen(decision)
+                done = zip(actions, step.outcomes, strict=False)
+                receipts = [Receipt(action, outcome) for action, outcome in done]
+                # Without receipts it is not known whether an action was ever performed.
+                writer.append(frame, decision, actions[: len(receipts)], receipts, step.feedback)
+            if self.ending is not None:
+                writer.close(self.ending)
+        return folder
 
 
 def rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -122,8 +147,8 @@ def member(row: dict[str, Any], name: str, kind: type, where: str) -> Any:
     return value
 
 
-def inside(folder: Path, name: str, where: str) -> Path:
-    """The file of a relative name below a folder.
+def inside(folder: Path, name: str, where: str) -> Picture:
+    """The picture in the file of a relative name below a folder.
 
     Raises:
         Foreign: the name leads out of it.
@@ -131,15 +156,11 @@ def inside(folder: Path, name: str, where: str) -> Path:
     file = (folder / name).resolve()
     if not file.is_relative_to(folder.resolve()):
         raise Foreign(f"{where}: the picture {name!r} lies outside {folder}")
-    return file
+    return Picture(str(file), file.read_bytes)
 
 
 def _frame(step: Taken) -> Frame:
-    try:
-        data = step.picture.read_bytes()
-    except OSError as error:
-        raise Foreign(f"{step.picture} cannot be read: {error.strerror}") from error
-    image = decode_png(data, str(step.picture)).convert("RGB")
+    image = step.picture.image()
     return Frame(np.asarray(image), Box(0, 0, image.width, image.height), step.time)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,20 @@ from agent.policies.base import Policy
 from vision.geometry import Size
 
 POINTING_SIZE = Size(320, 240)
+DESKTOP_SIZE = Size(640, 480)
+"""That of the virtual display, and of a small desktop."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """How many answers were right, and how many questions there were."""
+
+    right: int
+    asked: int
+
+    def __str__(self) -> str:
+        share = f" ({self.right / self.asked:.0%})" if self.asked else ""
+        return f"{self.right} of {self.asked}{share}"
 
 
 @dataclass(frozen=True)
@@ -21,17 +36,16 @@ class Standing:
     """How well a model does.
 
     Attributes:
-        agreed: decisions on held-out recordings that came to the same kinds of action at nearly
+        recorded: decisions on held-out recordings that came to the same kinds of action at nearly
             the same places (`AgentReport.near`).
-        decided: how many decisions there were.
-        pointed: questions about the standard screens that were answered right.
-        asked: how many questions there were.
+        pointed: answers about the standard screens of `POINTING_SIZE`.
+        desktops: answers about the standard screens of `DESKTOP_SIZE`. A model can lose whole
+            desktops and not show it on small screens (docs/experiments.md).
     """
 
-    agreed: int
-    decided: int
-    pointed: int
-    asked: int
+    recorded: Score
+    pointed: Score
+    desktops: Score
 
 
 def standing(policy: Policy, held_out: Sequence[Path], screens: int) -> Standing:
@@ -39,18 +53,26 @@ def standing(policy: Policy, held_out: Sequence[Path], screens: int) -> Standing
 
     The screens, their words, fonts and icons are the same on every machine, and none is trained on.
 
+    Args:
+        policy: who decides.
+        held_out: recordings.
+        screens: how many of `POINTING_SIZE`; of the larger ones as many as have about their area.
+
     Raises:
         EpisodeError: an episode cannot be read.
         PolicyError: the policy cannot decide at all.
     """
     reports = [agent_replay(path, policy) for path in held_out]
-    (result,) = evaluate_grounding([policy], POINTING_SIZE, screens)
     return Standing(
-        sum(report.near for report in reports),
-        sum(report.steps for report in reports),
-        sum(answer.right for answer in result.answers),
-        len(result.answers),
+        Score(sum(report.near for report in reports), sum(report.steps for report in reports)),
+        _pointing(policy, POINTING_SIZE, screens),
+        _pointing(policy, DESKTOP_SIZE, math.ceil(screens / 4)),
     )
+
+
+def _pointing(policy: Policy, size: Size, screens: int) -> Score:
+    (result,) = evaluate_grounding([policy], size, screens)
+    return Score(sum(answer.right for answer in result.answers), len(result.answers))
 
 
 @dataclass(frozen=True)
@@ -68,26 +90,27 @@ class Gate:
     @property
     def refusal(self) -> str:
         """Why the new weights are not kept; empty when they are."""
-        if self.after.agreed <= self.before.agreed:
+        if self.after.recorded.right <= self.before.recorded.right:
             return "they do no better on the recordings that were held back"
-        if self.after.pointed < self.before.pointed:
+        if self.after.pointed.right < self.before.pointed.right:
             return "they point worse on the standard screens"
+        if self.after.desktops.right < self.before.desktops.right:
+            return "they point worse on standard screens of the size of a desktop"
         return ""
 
     def to_rich(self) -> Table:
         """Both, side by side."""
         shown = Table("", "before", "after")
         one, other = self.before, self.after
-        shown.add_row(
-            "held-out decisions as recorded",
-            _share(one.agreed, one.decided), _share(other.agreed, other.decided),
-        )  # fmt: skip
-        shown.add_row(
-            "standard screens pointed at right",
-            _share(one.pointed, one.asked), _share(other.pointed, other.asked),
-        )  # fmt: skip
+        rows = (
+            ("held-out decisions as recorded", one.recorded, other.recorded),
+            (f"pointed at right, {_words(POINTING_SIZE)}", one.pointed, other.pointed),
+            (f"pointed at right, {_words(DESKTOP_SIZE)}", one.desktops, other.desktops),
+        )
+        for name, before, after in rows:
+            shown.add_row(name, str(before), str(after))
         return shown
 
 
-def _share(part: int, whole: int) -> str:
-    return f"{part} of {whole} ({part / whole:.0%})" if whole else "–"
+def _words(size: Size) -> str:
+    return f"{size.width:.0f}x{size.height:.0f}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from agent.episodes.errors import EpisodeInUse
 from agent.episodes.reader import Episode
 from agent.learning.gate import Gate, Standing, standing
-from agent.learning.lessons import LessonError, lessons
+from agent.learning.lessons import LessonError, Lessons, lessons
 from agent.learning.recipe import Recipe
 from agent.learning.release import release
 from agent.learning.studying import StudyTrainer
@@ -31,6 +31,7 @@ def learn(
     share: float = 0.25,
     screens: int = 50,
     report: Callable[[int, Metrics], None] = lambda step, metrics: None,
+    told: Callable[[Lessons], None] = lambda taught: None,
 ) -> Gate:
     """Train on episodes; `out/model` is there afterwards if, and only if, it passed the gate.
 
@@ -42,8 +43,9 @@ def learn(
         recipe: how; its `adapters` say whether the weights themselves learn.
         start: the model to begin from, of the embedded model's kind.
         share: 0..1, how many of the episodes are held back to judge by.
-        screens: how many standard screens judge.
+        screens: how many standard screens judge, see `standing`.
         report: called after each step with its number (from 1) and its metrics.
+        told: called once, before training begins, with what will be learned and what not.
 
     Raises:
         EpisodeError: an episode cannot be read, or `out` holds a model already.
@@ -54,16 +56,18 @@ def learn(
     if (out / MODEL).exists():
         raise EpisodeInUse(f"{out / MODEL} exists; learn into a new folder")
     taught = lessons([Episode.open(path) for path in paths], share, recipe.seed)
+    told(taught)
     judges = [episode.path for episode in taught.held_out]
     shape = KimiVLConfig.load(start)
     if shape.pointer is None:
         raise LessonError(f"{start} has no pointing head; models of the embedded kind can learn")
-    before = _standing(start, judges, screens)
+    local_policy(start).close()  # one that cannot be judged is not trained
     training = out / "training"
     trainer = StudyTrainer(recipe, training, (), start, shape, samples=taught.samples)
     trainer.run(report, _SAVE_EVERY)
     candidate = release(training, out / "candidate")
-    gate = Gate(before, _standing(candidate, judges, screens))
+    # Both at the end: a training that is taken up again need not measure its start again.
+    gate = Gate(*(_standing(model, judges, screens) for model in (start, candidate)))
     shutil.rmtree(training)
     if gate.refusal:
         shutil.rmtree(candidate)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -11,7 +13,9 @@ from PIL import Image
 
 from actions.dialects import RenderError
 from actions.space import Scroll, on_points
+from agent.episodes.format import StepRecord
 from agent.episodes.reader import Episode
+from agent.episodes.withhold import WITHHELD
 from agent.learning.likelihood import Answer
 from agent.learning.recorded import answers_of
 from agent.learning.samples import Glyphs, Question, Sample
@@ -32,13 +36,23 @@ class Lessons:
 
     Attributes:
         samples: a step each, of the episodes that are learned from.
+        learned: how many episodes those are.
         held_out: the episodes that only judge.
-        left_out: steps that the model has no words for, such as a triple click.
+        left_out: why steps of the learned episodes are no samples -> how many of them.
     """
 
     samples: tuple[Sample, ...]
+    learned: int
     held_out: tuple[Episode, ...]
-    left_out: int
+    left_out: Mapping[str, int]
+
+    def __str__(self) -> str:
+        told = (
+            f"{len(self.samples)} steps of {self.learned} recordings to learn from, "
+            f"{len(self.held_out)} recordings to judge by"
+        )
+        reasons = (f"left out, since {why}: {count}" for why, count in self.left_out.items())
+        return "\n".join((told, *reasons))
 
 
 def lessons(episodes: Sequence[Episode], share: float, seed: int) -> Lessons:
@@ -62,12 +76,28 @@ def lessons(episodes: Sequence[Episode], share: float, seed: int) -> Lessons:
     Random(seed).shuffle(drawn)
     many = min(max(1, round(share * len(drawn))), len(drawn) - 1)
     held_out, learned = drawn[:many], drawn[many:]
-    answers = [answer for _, episode in learned for answer in answers_of(episode).values()]
-    made = [sample_of(answer) for answer in answers]
-    samples = tuple(sample for sample in made if sample is not None)
+    samples: list[Sample] = []
+    left_out: Counter[str] = Counter()
+    for _, episode in learned:
+        answers = answers_of(episode)
+        for step in episode.steps:
+            made = _made(step, answers.get(step.index))
+            if isinstance(made, Sample):
+                samples.append(made)
+            else:
+                left_out[made] += 1
     if not samples:
         raise LessonError("expected steps of one action each that the model has words for; none is")
-    return Lessons(samples, tuple(e for _, e in held_out), len(made) - len(samples))
+    return Lessons(tuple(samples), len(learned), tuple(e for _, e in held_out), left_out)
+
+
+def _made(step: StepRecord, answer: Answer | None) -> Sample | str:
+    """The sample of a step, or why there is none."""
+    if answer is None:
+        return "they could not be read" if step.error else "they hold several actions or none"
+    if WITHHELD in json.dumps(step.actions):
+        return "what they typed was withheld"
+    return sample_of(answer) or "the model has no words for their action"
 
 
 def sample_of(answer: Answer) -> Sample | None:

@@ -1,4 +1,4 @@
-"""The stage that learns from recordings: a batch of their steps, then one of generated screens."""
+"""The stage that learns from recordings, beside generated screens that hold it to its start."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ from typing import ClassVar
 from torch import Tensor
 
 from agent.learning.batch import Batch, collate
-from agent.learning.gate import POINTING_SIZE
+from agent.learning.gate import DESKTOP_SIZE, POINTING_SIZE
+from agent.learning.leash import Leash
 from agent.learning.lessons import LessonError
+from agent.learning.precision import quick_numbers
 from agent.learning.samples import Sample
 from agent.learning.stream import Stream
-from agent.learning.train import Metrics, Trainer
+from agent.learning.train import Metrics, Trainer, TrainingError
 from agent.model.prompt import embedded_tokenizer
+
+SIZES = (POINTING_SIZE, POINTING_SIZE, POINTING_SIZE, DESKTOP_SIZE)
+"""Of the generated screens, batch by batch: what the gate asks about."""
+
+LEASH = 4.0
+"""How much a nat away from the start counts beside the lessons' losses."""
 
 
 @dataclass
@@ -26,7 +34,7 @@ class StudyTrainer(Trainer):
         samples: what is learned, at least one.
     """
 
-    curves: ClassVar[tuple[str, ...]] = ("loss", "point_right", "text_right")
+    curves: ClassVar[tuple[str, ...]] = ("loss", "apart", "point_right", "text_right")
 
     samples: tuple[Sample, ...] = ()
 
@@ -35,19 +43,21 @@ class StudyTrainer(Trainer):
         super().__post_init__()
         if not self.samples:
             raise LessonError("expected samples of recordings, actually none")
+        if self.start is None:
+            raise TrainingError("recordings are learned by a model that is named with --from")
         shapes = sorted({sample.pixels.shape for sample in self.samples})
         self._sizes = [[s for s in self.samples if s.pixels.shape == shape] for shape in shapes]
+        self._leash = Leash(self.start)
 
-    def _batches(self) -> Iterator[Batch]:
-        """Recordings and generated screens in turns; seed and number decide what is in a batch."""
+    def _batches(self) -> Iterator[tuple[Batch, Batch]]:
+        """Recordings beside as many generated screens; seed and number decide what is in each."""
         recipe, tokenizer = self.recipe, embedded_tokenizer()
-        stream = Stream(recipe.seed, sizes=(POINTING_SIZE,), questions=recipe.questions)
-        size = recipe.batch // recipe.accumulate
+        stream = Stream(recipe.seed, sizes=SIZES, questions=recipe.questions)
+        size = max(1, recipe.batch // recipe.accumulate // 2)
         number = self.step * recipe.accumulate
+        others = stream.batches(number, size)
         while True:
-            own = number % 2 == 0
-            drawn = self._drawn(number // 2, size) if own else next(stream.batches(number, size))
-            yield collate(drawn, tokenizer)
+            yield collate(self._drawn(number, size), tokenizer), collate(next(others), tokenizer)
             number += 1
 
     def _drawn(self, number: int, size: int) -> list[Sample]:
@@ -56,7 +66,12 @@ class StudyTrainer(Trainer):
         (group,) = random.choices(self._sizes, [len(group) for group in self._sizes])
         return random.sample(group, size) if size <= len(group) else random.choices(group, k=size)
 
-    def _scored(self, batch: Batch) -> tuple[Tensor, Metrics]:
+    def _scored(self, batch: tuple[Batch, Batch]) -> tuple[Tensor, Metrics]:
         """Loss and metrics; few screens of one app must not move the stem's statistics."""
         self.model.eval()
-        return super()._scored(batch)
+        own, others = batch
+        loss, metrics = super()._scored(own)
+        with quick_numbers():
+            apart = self._leash.length(self.model, others)
+        loss = loss + LEASH * apart
+        return loss, {**metrics, "loss": float(loss.detach()), "apart": float(apart.detach())}

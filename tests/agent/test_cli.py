@@ -129,6 +129,24 @@ def test_verify_an_intact_and_a_changed_episode(episode: Path) -> None:
     assert broken.exit_code == 1 and "step 1" in broken.output
 
 
+def test_pack_unpack_fork_and_diff(episode: Path, tmp_path: Path) -> None:
+    packed, again, half = tmp_path / "e.zip", tmp_path / "again", tmp_path / "half"
+    assert eyehand("episode", "pack", episode, packed).exit_code == 0
+    assert eyehand("episode", "verify", packed).exit_code == 0
+    assert eyehand("episode", "unpack", packed, again).exit_code == 0
+    assert eyehand("episode", "diff", episode, again).exit_code == 0
+    assert eyehand("episode", "fork", again, half, "--at", "1").exit_code == 0
+    different = eyehand("episode", "diff", episode, half)
+    assert different.exit_code == 1 and "step 1" in different.stdout
+    fails(eyehand("episode", "unpack", packed, again), "exists")
+
+
+def test_a_replay_of_a_program_that_is_not_installed(tmp_path: Path) -> None:
+    login = Path(__file__).parents[1] / "data/episodes/login"
+    result = eyehand("replay", login, "--environment", "--run", "no-such-program")
+    fails(result, "no-such-program")
+
+
 def test_show_tells_every_step_on_one_safe_line(episode: Path) -> None:
     shown = eyehand("episode", "show", episode)
     lines = shown.stdout.splitlines()

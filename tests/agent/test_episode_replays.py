@@ -14,7 +14,7 @@ import pytest
 from actions.backends.x11 import X11Backend
 from actions.dialects import render
 from actions.executor import Executor
-from actions.space import Action, Click, Finished, Hotkey, Step, Type
+from actions.space import Action, CallUser, Click, Finished, Hotkey, Step, Type
 from agent.environments.display import VirtualDisplay
 from agent.environments.program import ProgramError, program
 from agent.episodes.agent_replay import agent_replay
@@ -75,9 +75,13 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def replayed(path: Path, x: int, word: str = "Save it") -> EnvironmentReport:
+def replayed(
+    path: Path, x: int, word: str = "Save it", guide: ScriptedPolicy | None = None
+) -> EnvironmentReport:
     with live(x, word) as (executor, screen):
-        return EnvironmentReplay(Episode.open(path), executor, screen, patience=1.5).run()
+        return EnvironmentReplay(
+            Episode.open(path), executor, screen, patience=1.5, guide=guide and (lambda: guide)
+        ).run()
 
 
 def test_the_same_application_shows_the_same_screens(recorded: Path) -> None:
@@ -97,6 +101,23 @@ def test_a_target_that_is_gone_halts_the_replay(recorded: Path) -> None:
     [passage] = report.passages
     assert not report.ok and "step 0" in str(report)
     assert "the target at (70, 72): it is nowhere on the screen" in passage.halted
+
+
+def test_a_target_that_looks_different_is_found_by_its_description(recorded: Path) -> None:
+    guide = ScriptedPolicy(texts(Click(Point(560, 300))))
+    report = replayed(recorded, 150, "Keep", guide)
+    assert guide.seen[0].instruction == "save"
+    first = report.passages[0]
+    assert first.described and first.moved == Point(109, 0) and not first.halted
+    assert "found by its description" in str(report)
+
+
+def test_a_description_that_fits_nothing_halts_the_replay(recorded: Path) -> None:
+    report = replayed(recorded, 40, "Xyzzy42", ScriptedPolicy(texts(CallUser())))
+    [passage] = report.passages
+    assert "and the model does not see 'save'" in passage.halted
+    report = replayed(recorded, 40, "Xyzzy42", ScriptedPolicy(()))
+    assert "no model could be asked" in report.passages[0].halted
 
 
 def test_another_screen_and_withheld_text_halt_the_replay(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from agent.episodes.format import Head, to_json
 from agent.episodes.reader import Episode
 from agent.episodes.writer import EpisodeWriter
 from agent.exports import EXPORTS, export
+from agent.exports.tables import UnevenPictures
 from agent.policies.base import Decision
 from vision.frame import Frame
 from vision.geometry import Box, CoordinateMap, Point, Size
@@ -133,6 +134,18 @@ def test_lerobot_has_the_tables_of_its_third_version(tmp_path: Path) -> None:
     tasks = pq.read_table(out / "meta/tasks.parquet").to_pylist()
     assert [row["task_index"] for row in tasks] == [0]
     assert json.loads((out / "meta/stats.json").read_text())["action"]["count"] == [10]
+
+
+def test_lerobot_has_pictures_of_one_size(tmp_path: Path) -> None:
+    for width in (20, 30):
+        size = Size(width, 20)
+        space = CoordinateMap(Box(0, 0, width, 20), size, size)
+        with EpisodeWriter(tmp_path / f"{width}", Head("x")) as writer:
+            frame = Frame(np.zeros((20, width, 3), np.uint8), space.screen)
+            writer.append(frame, Decision("", space, Step("", (Click(Point(1, 1)),))))
+    with pytest.raises(UnevenPictures, match="20x20, 30x20"):
+        export([tmp_path / "20", tmp_path / "30"], "lerobot", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_a_format_has_no_words_for_is_counted(tmp_path: Path) -> None:

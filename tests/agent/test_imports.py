@@ -135,14 +135,19 @@ def test_users_open_them_with_datasets(form: str, file: str, tmp_path: Path) -> 
     assert len(table) == (5 if form == "uitars" else 1)
 
 
-@pytest.mark.parametrize("form", IMPORTS)
+@pytest.mark.parametrize("form", sorted(IMPORTS.keys() - {"parquet", "lerobot"}))
 def test_what_is_not_of_the_format_is_refused_by_name(form: str, tmp_path: Path) -> None:
     with pytest.raises(Foreign, match=str(tmp_path)):
         import_episodes(tmp_path, form, tmp_path / "out")
-    name = {"uitars": "train.jsonl", "agentnet": "agentnet.jsonl", "osworld": "traj.jsonl"}[form]
-    for wrong in ("{", "[]", '{"messages": 3}', '{"traj": [3], "instruction": "x"}'):
+    name, place = {
+        "uitars": ("train.jsonl", ", line 1"),
+        "agentnet": ("agentnet.jsonl", ", line 1"),
+        "osworld": ("traj.jsonl", ", line 1"),
+        "llamafactory": ("train.json", ""),
+    }[form]
+    for wrong in ("{", "3", '[{"messages": 3}]', '{"traj": [3], "instruction": "x"}'):
         (tmp_path / name).write_text(wrong)
-        with pytest.raises(Foreign, match=f"{name}, line 1"):
+        with pytest.raises(Foreign, match=f"{name}{place}"):
             import_episodes(tmp_path, form, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     with pytest.raises(EpisodeInUse, match="exists"):

@@ -17,10 +17,12 @@ from agent.episodes.agent_replay import agent_replay
 from agent.episodes.errors import EpisodeInUse
 from agent.episodes.format import Head
 from agent.episodes.reader import Episode
+from agent.episodes.withhold import Secrets
 from agent.episodes.writer import EpisodeWriter
-from agent.learning.gate import Gate, Standing
+from agent.learning.gate import Gate, Score, Standing, standing
 from agent.learning.learn import MODEL, learn
-from agent.learning.lessons import LessonError, lessons
+from agent.learning.leash import Leash
+from agent.learning.lessons import LessonError, Lessons, lessons
 from agent.learning.recipe import Recipe
 from agent.learning.release import release
 from agent.learning.studying import StudyTrainer
@@ -75,7 +77,8 @@ def test_some_episodes_only_judge_and_the_choice_does_not_depend_on_the_order(
     opened = [Episode.open(path) for path in episodes]
     one, other = lessons(opened, 0.25, 1), lessons(opened[::-1], 0.25, 1)
     assert [e.head.id for e in one.held_out] == [e.head.id for e in other.held_out]
-    assert (len(one.held_out), len(one.samples), one.left_out) == (1, 6, 0)
+    assert (len(one.held_out), one.learned, len(one.samples)) == (1, 3, 6)
+    assert not one.left_out
     click, finished = one.samples[:2]
     assert click.questions[0].action == Click(Point(29.5, 19.5))
     assert finished.questions[0].done == (Click(Point(29.5, 19.5)),)
@@ -92,11 +95,33 @@ def test_large_pictures_are_learned_at_the_size_that_the_model_sees(tmp_path: Pa
     assert sample.questions[0].action.point == pytest.approx((width, height), abs=2)  # type: ignore[union-attr]
 
 
-def test_steps_that_the_model_has_no_words_for_are_left_out(tmp_path: Path) -> None:
-    actions = (Click(Point(5, 5), count=3), Scroll(Direction.DOWN, Point(5, 5), 2), Type("x"))
-    paths = [record(tmp_path / name, 1, *actions) for name in "ab"]
-    made = lessons([Episode.open(path) for path in paths], 0.5, 1)
-    assert (len(made.samples), made.left_out) == (2, 1)
+def test_steps_that_are_left_out_are_counted_by_reason(tmp_path: Path) -> None:
+    space = CoordinateMap(Box(0, 0, 84, 56), SMALL, SMALL)
+    here = Point(5, 5)
+    decided: tuple[tuple[Action, ...], ...] = (
+        (Click(here, count=3),),
+        (Scroll(Direction.DOWN, here, 2),),
+        (Type("x"),),
+        (Type("hunter2"),),
+        (Click(here), Click(here)),
+        (),
+    )
+    for name in "ab":
+        head = Head("do it", "opencua-absolute", source="human")
+        with EpisodeWriter(tmp_path / name, head, withhold=Secrets(["hunter2"])) as writer:
+            for actions in decided:
+                step = Step("", actions) if actions else None
+                said = Decision("", space, step, None if actions else "no step")
+                writer.append(Frame(np.zeros((56, 84, 3), np.uint8), space.screen), said)
+    made = lessons([Episode.open(tmp_path / name) for name in "ab"], 0.5, 1)
+    assert len(made.samples) == 2
+    assert made.left_out == {
+        "the model has no words for their action": 1,
+        "what they typed was withheld": 1,
+        "they hold several actions or none": 1,
+        "they could not be read": 1,
+    }
+    assert "left out, since what they typed was withheld: 1" in str(made)
 
 
 @pytest.mark.parametrize("adapters", [True, False])
@@ -129,9 +154,12 @@ def test_what_passes_the_gate_is_a_model_folder_and_what_does_not_leaves_none(
     start: Path, episodes: list[Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    gate = learn(episodes, out, RECIPE, start, screens=2)
-    assert (gate.before.decided, gate.after.decided) == (2, 2)
-    assert gate.before.asked == gate.after.asked > 0
+    heard: list[Lessons] = []
+    gate = learn(episodes, out, RECIPE, start, screens=2, told=heard.append)
+    assert [(len(told.samples), len(told.held_out)) for told in heard] == [(6, 1)]
+    assert (gate.before.recorded.asked, gate.after.recorded.asked) == (2, 2)
+    assert gate.before.pointed.asked == gate.after.pointed.asked > 0
+    assert gate.before.desktops.asked == gate.after.desktops.asked > 0
     assert (out / MODEL).exists() == (not gate.refusal)
     assert not (out / "training").exists() and not (out / "candidate").exists()
     (out / MODEL).mkdir(exist_ok=True)
@@ -142,17 +170,47 @@ def test_what_passes_the_gate_is_a_model_folder_and_what_does_not_leaves_none(
 @pytest.mark.parametrize(
     ("before", "after", "why"),
     [
-        ((1, 8), (3, 8), ""),
-        ((1, 8), (1, 9), "do no better"),
-        ((1, 8), (3, 7), "point worse"),
+        ((1, 8, 5), (3, 8, 5), ""),
+        ((1, 8, 5), (2, 9, 6), ""),
+        ((1, 8, 5), (1, 9, 6), "do no better"),
+        ((1, 8, 5), (3, 7, 6), "point worse on the standard screens"),
+        ((1, 8, 5), (3, 9, 4), "of the size of a desktop"),
     ],
 )
-def test_the_gate_wants_more_of_the_one_and_no_less_of_the_other(
-    before: tuple[int, int], after: tuple[int, int], why: str
+def test_the_gate_wants_more_of_the_one_and_no_less_of_the_others(
+    before: tuple[int, int, int], after: tuple[int, int, int], why: str
 ) -> None:
-    one, other = (Standing(agreed, 4, pointed, 10) for agreed, pointed in (before, after))
+    one, other = (Standing(*(Score(right, 10) for right in each)) for each in (before, after))
     refusal = Gate(one, other).refusal
     assert why in refusal and bool(why) == bool(refusal)
+
+
+def test_desktops_judge_and_are_mixed_in(start: Path, episodes: list[Path], tmp_path: Path) -> None:
+    policy = ScriptedPolicy(["Action: click(start_box='(1,1)')"] * 100)
+    found = standing(policy, episodes[:1], 2)
+    seen = {(asked.frame.width, asked.frame.height) for asked in policy.seen}
+    assert seen == {(84, 56), (320, 240), (640, 480)}
+    assert found.desktops.asked > 0
+    batches = study(start, tmp_path / "run", episodes)._batches()
+    grids = [next(batches)[1].grids for _ in range(4)]
+    assert [len(each) for each in grids] == [2, 2, 2, 1]
+    assert grids[3][0] > grids[0][0]
+
+
+def test_the_leash_is_zero_at_the_start_and_pulls_back(start: Path, episodes: list[Path]) -> None:
+    model = checkpoint.load(start)
+    trainer = study(start, start.parent / "run", episodes)
+    _, others = next(trainer._batches())
+    leash = Leash(start)
+    assert leash.length(model, others).item() == pytest.approx(0, abs=1e-6)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    model.zero_grad()
+    apart = leash.length(model, others)
+    assert apart.item() > 0
+    apart.backward()
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
 def test_an_agent_replay_tells_a_persons_steps_in_the_models_words(tmp_path: Path) -> None:

@@ -6,8 +6,11 @@ about a model; leave the fixture out, and the embedded model understands them.
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +33,9 @@ def eyehand_policy() -> Iterator[Policy]:
 def installed(request: pytest.FixtureRequest) -> str:
     """The program that the test's module names; the test is skipped without it."""
     name, how = request.module.PROGRAM
-    if shutil.which(name) is None:
+    # What pip installed lies beside Python, which need not be on the path.
+    places = os.pathsep.join((os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)))
+    found = shutil.which(name, path=places)
+    if found is None:
         pytest.skip(f"{name} is not installed: {how}")
-    return str(name)
+    return found

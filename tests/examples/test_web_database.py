@@ -49,6 +49,5 @@ def url(installed: str, tmp_path: Path) -> Iterator[str]:
 def test_a_table_shows_its_rows(desktop: Desktop, agent: Tester, url: str) -> None:
     desktop.open(url)
     agent.do('Click on "customers"', within=PATIENCE)
-    agent.expect('a tab that says "Structure"', within=PATIENCE)
     agent.do('Click on "Content"', within=PATIENCE)
     agent.expect('a cell that says "London"', within=PATIENCE)
