@@ -182,7 +182,8 @@ def curl(url: str, folder: Path) -> str:
         raise ClientError("README.md has no such command")
     command = found[1].replace("127.0.0.1:8765", url.removeprefix("http://"))
     answer: dict[str, Any] = json.loads(text(["bash", "-euo", "pipefail", "-c", command], folder))
-    if answer.get("actions") != [{"type": "click", "point": [1920, 1080], "button": "left"}]:
+    click = {"type": "click", "point": [1920, 1080], "button": "left", "count": 1}
+    if answer.get("actions") != [click]:
         raise ClientError(f"another answer: {answer}")
     return "/v1/act: right"
 
