@@ -1,14 +1,19 @@
-"""Published clients against our server: `.venv/bin/python benchmarks/clients.py`.
+"""Published clients against our server.
 
-Installs the official `openai` client for Node, `@ui-tars/sdk@1.2.3` with the `uuid@11` that it
-misses, and `openai` and `litellm` for Python into a temporary folder, through npm and pip. The
+    python benchmarks/clients.py [openai] [litellm] [curl] [sdk] [--folder FOLDER]
+
+Runs all of them, or those whose names hold one of these words; a folder that is given is kept, with
+all that is installed in it. Installs the official `openai` client for Node, `@ui-tars/sdk@1.2.3`
+with the `uuid@11` that it misses, and `openai` and `litellm` for Python, through npm and pip. The
 server is ours on a real socket with a scripted model, so every answer can be checked; the README's
 curl command runs as it is written there. The SDK does twenty steps at 4K in both of its modes: 1.0
-sends shrunk screenshots, 1.5 whole ones. Exit code 0 means that everything was right.
+sends shrunk screenshots, 1.5 whole ones; its encoding of them in JavaScript takes minutes. Exit
+code 0 means that everything was right.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -68,12 +73,19 @@ class ClientError(Exception):
 
 def main() -> bool:
     """Install, run everything once, print a table; whether all was right."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="words of their names, by default all")
+    parser.add_argument("--folder", type=Path, help="install there, and keep it")
+    asked = parser.parse_args()
     table = Table("client", "version", "result", "seconds")
     fine = True
     with TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+        folder: Path = asked.folder or Path(name)
+        folder.mkdir(parents=True, exist_ok=True)
         draw(folder)
         for client in clients(folder):
+            if asked.names and not any(word in client.name.lower() for word in asked.names):
+                continue
             start = time.monotonic()
             try:
                 with serving(client.script) as url:
@@ -93,8 +105,8 @@ def clients(folder: Path) -> list[Client]:
     """All of them, installed in that folder."""
     (folder / "package.json").write_text("{}")
     text(["npm", "install", "--silent", "--no-audit", "--no-fund", *NODE_PACKAGES], folder)
-    text([sys.executable, "-m", "venv", "--without-pip", "python"], folder)
     python = str(folder / "python/bin/python")
+    text([sys.executable, "-m", "venv", "--without-pip", "python"], folder)
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile"]
     text([*pip, *PYTHON_PACKAGES], folder)
     for script in ("_clients_ui_tars.cjs", "_clients_openai.mjs"):
@@ -134,10 +146,10 @@ def clients(folder: Path) -> list[Client]:
         Client("openai (Node)", of_node("openai"), three,
                asking("node", "_clients_openai.mjs", ways=all_ways)),
         Client("litellm", of_python("litellm"), two, asking(python, litellm_py, ways=chats)),
-        sdk("1.0"),
-        sdk("1.5"),
         Client("curl, from the README", lambda: text(["curl", "--version"], folder).split()[1],
                [CLICK], lambda url: curl(url, folder)),
+        sdk("1.0"),
+        sdk("1.5"),
     ]  # fmt: skip
 
 
@@ -170,7 +182,8 @@ def curl(url: str, folder: Path) -> str:
         raise ClientError("README.md has no such command")
     command = found[1].replace("127.0.0.1:8765", url.removeprefix("http://"))
     answer: dict[str, Any] = json.loads(text(["bash", "-euo", "pipefail", "-c", command], folder))
-    if answer.get("actions") != [{"type": "click", "point": [1920, 1080], "button": "left"}]:
+    click = {"type": "click", "point": [1920, 1080], "button": "left", "count": 1}
+    if answer.get("actions") != [click]:
         raise ClientError(f"another answer: {answer}")
     return "/v1/act: right"
 

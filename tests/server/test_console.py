@@ -49,7 +49,7 @@ def page(
     page.on("console", lambda told: faults.append(told.text) if told.type == "error" else None)
     yield page
     folder = Path(os.environ.get(SCREENSHOTS) or tmp_path_factory.mktemp("console"))
-    page.screenshot(path=folder / f"{re.sub('[^a-z0-9]+', '-', request.node.name)}.png")
+    page.screenshot(path=folder / f"{re.sub('[^a-z0-9]+', '-', request.node.name).strip('-')}.png")
     context.close()
     assert [fault for fault in faults if "status of 401" not in fault] == []
 
