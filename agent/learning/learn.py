@@ -13,6 +13,7 @@ from agent.learning.gate import Gate, Standing, standing
 from agent.learning.lessons import LessonError, Lessons, lessons
 from agent.learning.recipe import Recipe
 from agent.learning.release import release
+from agent.learning.settling import settle
 from agent.learning.studying import StudyTrainer
 from agent.learning.train import Metrics
 from agent.model.config import KimiVLConfig
@@ -66,6 +67,7 @@ def learn(
     trainer = StudyTrainer(recipe, training, (), start, shape, samples=taught.samples)
     trainer.run(report, _SAVE_EVERY)
     candidate = release(training, out / "candidate")
+    settle(start, candidate)
     # Both at the end: a training that is taken up again need not measure its start again.
     gate = Gate(*(_standing(model, judges, screens) for model in (start, candidate)))
     shutil.rmtree(training)

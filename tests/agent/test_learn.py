@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from actions.space import Action, Click, Direction, Finished, Scroll, Step, Type
@@ -25,6 +26,7 @@ from agent.learning.leash import Leash
 from agent.learning.lessons import LessonError, Lessons, lessons
 from agent.learning.recipe import Recipe
 from agent.learning.release import release
+from agent.learning.settling import SHARES, settle
 from agent.learning.studying import StudyTrainer
 from agent.learning.train import TrainingError
 from agent.model import checkpoint
@@ -211,6 +213,22 @@ def test_the_leash_is_zero_at_the_start_and_pulls_back(start: Path, episodes: li
     assert apart.item() > 0
     apart.backward()
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
+
+
+def test_new_weights_are_taken_as_far_as_nothing_is_lost(start: Path, tmp_path: Path) -> None:
+    trained = tmp_path / "trained"
+    shutil.copytree(start, trained)
+    assert settle(start, trained) == 1.0
+    begun = load_file(start / "model.safetensors")
+    far = {n: v + torch.randn_like(v) if v.is_floating_point() else v for n, v in begun.items()}
+    save_file(far, trained / "model.safetensors")
+    share = settle(start, trained)
+    assert share in SHARES
+    kept = load_file(trained / "model.safetensors")
+    assert kept.keys() == begun.keys()
+    for name, value in kept.items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, torch.lerp(begun[name], far[name], share))
 
 
 def test_an_agent_replay_tells_a_persons_steps_in_the_models_words(tmp_path: Path) -> None:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 from Xlib.display import Display as XDisplay
 
 from actions import codec
 from actions.backends.x11 import X11Backend
 from actions.gestures import Hands, play
 from actions.space import Action, Button, Click, Direction, Drag, Hotkey, Scroll, Type
+from agent.cli import app
 from agent.environments.display import VirtualDisplay
 from agent.episodes.reader import Episode
 from agent.episodes.replay import replay
 from agent.episodes.verify import verify
 from agent.recording.recorder import Recorder
+from agent.signals import interrupt_main
 from tests.actions.conftest import add_second_monitor
 from vision.capture import Screen
 from vision.geometry import Box, Point, Size
@@ -33,13 +37,13 @@ def name(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     journal = tmp_path_factory.mktemp("app") / "journal"
     journal.touch()
     with VirtualDisplay(Size(640, 480)) as virtual:
-        app = subprocess.Popen([sys.executable, APP, journal], env=virtual.env)
+        program = subprocess.Popen([sys.executable, APP, journal], env=virtual.env)
         while "ready" not in journal.read_text():
-            assert app.poll() is None
+            assert program.poll() is None
             time.sleep(0.02)
         yield virtual.name
-        app.terminate()
-        app.wait()
+        program.terminate()
+        program.wait()
 
 
 def perform(name: str, *actions: Action, pause: float = 0.4) -> None:
@@ -123,3 +127,25 @@ def test_two_monitors_are_one_desktop_with_signed_places(tmp_path: Path) -> None
     # A model would have written pixels of the picture, which begins at its own corner.
     assert episode.steps[0].actions[0]["point"] == [10, 20]
     assert verify(tmp_path / "e").ok and replay(tmp_path / "e").ok
+
+
+def test_the_command_records_until_it_is_interrupted(name: str, tmp_path: Path) -> None:
+    def work() -> None:
+        while not (tmp_path / "e/manifest.json").exists():
+            time.sleep(0.05)
+        time.sleep(0.5)
+        perform(name, Click(Point(100, 100)), Type("hello"))
+        interrupt_main()
+
+    person = threading.Thread(target=work)
+    person.start()
+    command = ["record", "say hello", "--out", str(tmp_path / "e"), "--display", name]
+    done = CliRunner().invoke(app, command)
+    person.join()
+    assert done.exit_code == 0, done.output
+    assert "Recording. ctrl+alt+p switches it off and on" in done.output
+    assert "type “hello”" in done.output and f"episode  {tmp_path / 'e'}" in done.output
+    episode = Episode.open(tmp_path / "e")
+    assert (episode.head.instruction, episode.head.source) == ("say hello", "human")
+    actions = [codec.from_dict(action) for s in episode.steps for action in s.screen_actions]
+    assert actions == [Click(Point(100, 100)), Type("hello")]
