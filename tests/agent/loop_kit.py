@@ -17,7 +17,7 @@ from agent.episodes.writer import EpisodeWriter
 from agent.loop import Agent
 from agent.policies.base import Policy
 from agent.policies.scripted import ScriptedPolicy
-from agent.run import RunResult, StepReport, Task
+from agent.run import Patience, RunResult, StepReport, Task
 from vision.capture import Monitor
 from vision.frame import Frame
 from vision.geometry import Box
@@ -82,11 +82,14 @@ class Bench:
     backend: ScriptedBackend = field(default_factory=ScriptedBackend)
     diary: Diary = field(default_factory=Diary)
     writer: type[EpisodeWriter] = EpisodeWriter
+    patience: Patience = field(default_factory=Patience)
 
     def __post_init__(self) -> None:
         self.recorder = self.writer(self.folder / "episode", Head("press OK"))
         hands = Executor(self.backend, self.eyes, SWIFT)
-        self.agent = Agent(self.policy, hands, self.eyes, self.recorder, self.diary)
+        self.agent = Agent(
+            self.policy, hands, self.eyes, self.recorder, self.diary, patience=self.patience
+        )
 
     def run(self, max_steps: int = 30, **task: Callable[[], object]) -> RunResult:
         return self.agent.run(Task("press OK", max_steps, **task))  # type: ignore[arg-type]

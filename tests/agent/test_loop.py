@@ -26,7 +26,7 @@ from agent.episodes.writer import EpisodeWriter
 from agent.loop import Agent
 from agent.policies.base import Decision, Observation, Policy, PolicyError
 from agent.policies.scripted import ScriptedPolicy
-from agent.run import RunResult, Task
+from agent.run import Patience, RunResult, Task
 from tests.agent.loop_kit import CLICK, DONE, SWIFT, Bench, Changing, Diary, Still, script
 from vision.capture import CaptureError, Screen
 from vision.frame import Frame
@@ -95,6 +95,15 @@ def test_the_same_click_in_vain_is_told_and_then_ends_the_run(tmp_path: Path) ->
     told = [step.feedback.splitlines()[1:] for step in bench.diary.steps]
     assert told[:2] == [[], []]
     assert told[2] == ["You chose this 3 times on the same screen. Do something else."]
+
+
+def test_the_user_says_when_an_agent_is_stuck(tmp_path: Path) -> None:
+    patient = Patience(warn=2, stuck=3)
+    bench = Bench(tmp_path, ScriptedPolicy([CLICK] * 9), patience=patient)
+    result = bench.run()
+    assert (result.outcome, result.steps) == (End.FAILED, 3)
+    assert "stuck: the same action 3 times" in result.message
+    assert "You chose this 2 times" in bench.diary.steps[1].feedback
 
 
 def test_the_same_click_on_new_screens_is_no_circle(tmp_path: Path) -> None:
