@@ -155,7 +155,7 @@ def demonstrate(
 
     Raises:
         HarvestError: a held-out task, an evaluation seed, a task without an oracle, or one that
-            its oracle never solved; several workers make the other tasks' shards first.
+            its oracle never solved, once all other shards are there.
         TaskError: an unknown task.
         BrowserError: the browser died; what was written stays, and the next call goes on there.
     """
@@ -195,11 +195,18 @@ def _demonstrate(
 ) -> Iterator[Path]:
     with ExitStack() as held:
         player: Demonstrator | None = None  # no browser is started when nothing is missing
+        failed: list[str] = []
         for path, task, part in shard_plan(tasks, seeds, folder):
             if not path.exists():
                 player = player or open_player(held, noise, display)
-                _write(path, player, task, part)
+                try:
+                    _write(path, player, task, part)
+                except HarvestError as error:
+                    failed.append(str(error))
+                    continue
             yield path
+        if failed:
+            raise HarvestError("; ".join(failed))
 
 
 def open_player(held: ExitStack, noise: float = NOISE, display: bool = False) -> Demonstrator:

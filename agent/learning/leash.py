@@ -34,9 +34,7 @@ class Leash:
             then = _said(self._start, batch)
         now = _said(model, batch)
         apart = [
-            F.kl_div(
-                new.log_softmax(-1), old.log_softmax(-1), log_target=True, reduction="batchmean"
-            )
+            _divergence(new, old)
             for new, old in zip(now, then, strict=True)
             if len(new)  # a batch may ask for no point at all
         ]

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from random import Random
 
 import numpy as np
-from PIL import Image
 
 from actions.dialects import RenderError
 from actions.space import Scroll, on_points
@@ -18,10 +17,10 @@ from agent.episodes.reader import Episode
 from agent.episodes.withhold import WITHHELD
 from agent.learning.likelihood import Answer
 from agent.learning.recorded import answers_of
+from agent.learning.resizing import at_model_size
 from agent.learning.samples import Glyphs, Question, Sample
 from agent.model.prompt import remembered
-from vision.geometry import Point, Size
-from vision.image import resized_size
+from vision.geometry import Point
 
 _UNREAD = Glyphs("", np.zeros((0, 2), np.float32))
 
@@ -110,17 +109,5 @@ def sample_of(answer: Answer) -> Sample | None:
         remembered(on_points(action, lambda _: Point(0, 0)))
     except RenderError:
         return None
-    wanted = resized_size(Size(frame.width, frame.height))
-    scale = Point(wanted.width / frame.width, wanted.height / frame.height)
-
-    def scaled(point: Point) -> Point:
-        return Point(point.x * scale.x, point.y * scale.y)
-
-    pixels = frame.pixels
-    if wanted != Size(frame.width, frame.height):
-        size = (int(wanted.width), int(wanted.height))
-        resized = Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)
-        pixels = np.asarray(resized)
-    done = tuple(on_points(each, scaled) for each in asked.done)
-    question = Question(asked.instruction, on_points(action, scaled), None, done)
-    return Sample(pixels, (question,), _UNREAD)
+    question = Question(asked.instruction, action, None, asked.done)
+    return at_model_size(Sample(frame.pixels, (question,), _UNREAD))

@@ -10,10 +10,10 @@ from PIL import Image
 from actions.space import on_points
 from agent.learning.samples import Glyphs, Question, Sample
 from vision.geometry import Box, Point, Size
-from vision.image import ImageConfig, resized_size
+from vision.image import KIMI_VL, ImageConfig, resized_size
 
 
-def at_model_size(sample: Sample, config: ImageConfig) -> Sample:
+def at_model_size(sample: Sample, config: ImageConfig = KIMI_VL) -> Sample:
     """The sample with picture, points, boxes and letters scaled as `vision.image.prepare` scales.
 
     Most screens are small enough to stay as they are.

@@ -19,7 +19,7 @@ from agent.attendance import Attendance
 from agent.episodes.reader import Episode
 from agent.policies.scripted import ScriptedPolicy as Texts
 from server.control.desk import Desk, OpenDesk, Wish
-from server.settings import BodyLimits, ControlSettings, Settings
+from server.settings import ControlSettings, Settings
 from tests.server.conftest import TOKEN, Door, Open
 from vision.capture import Monitor, Screen
 from vision.damage import Unknown, motion
@@ -88,7 +88,6 @@ def settings(runs: Path, **control: Any) -> Settings:
     """Of a server whose sessions are recorded there."""
     return Settings(
         port=0,
-        body=BodyLimits(grace=1.0, rate=1_000_000),
         control=replace(ControlSettings(runs, lease=30.0), **control),
     )
 
