@@ -72,6 +72,7 @@ def _on_a_display(
 ) -> Any:
     """Replay on a virtual display of the recorded size, with a program or a page on it."""
     from contextlib import ExitStack, closing
+    from functools import cache
 
     from actions.backends.x11 import X11Backend
     from actions.executor import Executor
@@ -97,7 +98,7 @@ def _on_a_display(
         executor = Executor(stack.enter_context(X11Backend(display.name)), screen, fail_safe=False)
         return EnvironmentReplay(
             recorded, executor, screen, tolerance=tolerance,
-            guide=lambda: stack.enter_context(closing(guide())),
+            guide=cache(lambda: stack.enter_context(closing(guide()))),  # loaded once
         ).run()  # fmt: skip
 
 

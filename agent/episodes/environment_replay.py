@@ -187,9 +187,10 @@ class EnvironmentReplay:
         except PolicyError as error:
             raise _Halt(f"{why}, and no model could be asked: {error}") from error
         first = decision.step.actions[0] if decision.step else None
-        if not isinstance(first, type(action)):
+        places = points(first) if isinstance(first, type(action)) else ()
+        if not places:
             raise _Halt(f"{why}, and the model does not see {described!r}")
-        here = decision.map.to_screen(points(first)[0])
+        here = decision.map.to_screen(places[0])
         return Point(here.x - target.x, here.y - target.y), True
 
     def _await(self, then: Frame) -> tuple[Frame, float]:
