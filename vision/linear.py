@@ -24,7 +24,7 @@ class Linear(nn.Linear):
     - A single row, as in decoding, is bound by how fast the weights are read. On a CPU with bf16
       instructions PyTorch's own kernel was measured at twice the speed of oneDNN's matrix product;
       on one without them oneDNN's product with a vector is quickest (benchmarks/model_limits.md).
-    - Many rows are multiplied in fp32 where the CPU has no instructions for bf16, which is three to
+    - Many rows are multiplied in fp32 where the CPU has no instructions for bf16, which is two to
       four times faster there.
     """
 
