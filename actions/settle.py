@@ -22,6 +22,7 @@ _LEAST_MOVES = 3
 """What moved less often may be two steps of one change."""
 _CARET = (3, 64)
 """Width and height, in pixels, up to which a lone change is a text cursor that blinked."""
+_SHORTEST_SECONDS = 0.001
 _CROP = 20
 """Pixels around a target, to each side, that must be what the model saw."""
 
@@ -107,7 +108,7 @@ class Watcher:
         if seen is not None and seen.pixels.shape == frame.pixels.shape:
             motion.goes_on(seen, frame, begun)
         while True:
-            self._pause(self._patience.poll)
+            self._until(calm_since + enough)
             previous, frame = frame, self._eyes.grab()
             now = self._clock()
             if motion.goes_on(previous, frame, now):
@@ -153,7 +154,7 @@ class Watcher:
         patience = self._patience
         changed, enough = False, patience.reaction
         while True:
-            self._pause(patience.poll)
+            self._until(calm_since + enough)
             previous, frame = frame, self._eyes.grab()
             now = self._clock()
             if differs(previous, frame, before.restless):
@@ -162,9 +163,14 @@ class Watcher:
                 own = before.restless | (motion.restless & self._suspected)
                 changed = differs(before.frame, frame, own)
                 enough = self._proof(before.frame, frame, own) if changed else patience.reaction
-            if now - max(begun, calm_since) >= enough or now - begun >= patience.cap:
+            if now - calm_since >= enough or now - begun >= patience.cap:
                 self._remember(motion, begun, now)
                 return changed
+
+    def _until(self, moment: float) -> None:
+        """Sleep until the next look, which comes early when that may be the last one."""
+        left = moment - self._clock()
+        self._pause(max(_SHORTEST_SECONDS, min(self._patience.poll, left)))
 
     def _proof(self, before: Frame, frame: Frame, own: Tiles) -> float:
         """Seconds for which a change has to last before it is believed to be an effect."""

@@ -66,6 +66,7 @@ class CdpPage:
         scale: device pixels per CSS pixel; only with a viewport.
 
     Attributes:
+        socket_url: the WebSocket URL of the browser.
         viewport: as given.
 
     Raises:
@@ -81,8 +82,9 @@ class CdpPage:
         self._opened: list[str] = []
         with ExitStack() as held:
             try:
+                self.socket_url = _socket_of(address)
                 self._socket = held.enter_context(
-                    connect(_socket_of(address), max_size=None, compression=None)
+                    connect(self.socket_url, max_size=None, compression=None)
                 )
             except (OSError, WebSocketException) as error:
                 raise CdpError(
@@ -97,6 +99,15 @@ class CdpPage:
             self._command("Target.setDiscoverTargets", {"discover": True}, None)
             self._held = held.pop_all()
 
+    @property
+    def target(self) -> str:
+        """The id of the page in front.
+
+        Raises:
+            CdpError: there is none any more.
+        """
+        return self._front().target
+
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         """Command the page, and wait for its answer.
 
@@ -105,7 +116,7 @@ class CdpPage:
         """
         while True:
             with suppress(_ClosedError):  # then there is another one in front
-                return self._command(method, params, self._front())
+                return self._command(method, params, self._front().session)
 
     def call_all(
         self, commands: Iterable[Command], ahead: int = 100, seconds: float = ANSWER_SECONDS
@@ -120,7 +131,7 @@ class CdpPage:
         Raises:
             CdpError: as `call`; those that were sent may have been carried out.
         """
-        session = self._front()
+        session = self._front().session
         underway: deque[Answer] = deque()
         for method, params in commands:
             underway.append(self._send(method, params, session))
@@ -178,14 +189,14 @@ class CdpPage:
     ) -> None:
         self.close()
 
-    def _front(self) -> str:
-        """The session of the page in front, which the current one may have opened just now."""
+    def _front(self) -> _Tab:
+        """The page in front, which the current one may have opened just now."""
         with self._following:
             while self._opened:
                 self._attach(self._opened.pop(0))
             if not self._tabs:
                 raise CdpError("the page is gone: it was closed; open another one")
-            return self._tabs[-1].session
+            return self._tabs[-1]
 
     def _front_page(self) -> str:
         """The target of the page that was used last."""

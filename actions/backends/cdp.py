@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from threading import RLock
 from typing import Any
 
+from actions.backends import cdp_watchdog
 from actions.backends.base import Backend, BackendError, Browsing, proceed
 from actions.backends.cdp_keys import (
     CTRL,
@@ -18,6 +19,7 @@ from actions.backends.cdp_keys import (
     key_named,
     key_of_char,
 )
+from actions.backends.watchdog import Watchdog
 from actions.space import (
     Action,
     Button,
@@ -66,6 +68,8 @@ class CdpBackend(Backend, Browsing):
         self._keys: dict[str, PageKey] = {}
         self._pressed: tuple[float, Point, Button] | None = None
         self._presses = 0
+        self._watchdog = Watchdog(cdp_watchdog.SCRIPT, page.socket_url, cdp_watchdog.NOTHING)
+        self._watchdog.start()
 
     def supports(self, action: type[Action]) -> bool:
         """Everything but what needs a desktop or a finger."""
@@ -86,14 +90,16 @@ class CdpBackend(Backend, Browsing):
         """Press a mouse button."""
         with self._lock:
             self._presses = self._count(button)
-            self._pressed = (time.monotonic(), self._pointer, button)
             self._buttons[button] = None
+            self._tell_watchdog()
+            self._pressed = (time.monotonic(), self._pointer, button)  # after waiting for that
             self._send(self._mouse("mousePressed", button=button, clickCount=self._presses))
 
     def button_up(self, button: Button) -> None:
         """Release a mouse button."""
         with self._lock:
-            self._send(self._button_up(button))
+            self._buttons.pop(button, None)
+            self._send(self._mouse("mouseReleased", button=button, clickCount=self._presses))
 
     def scroll(self, direction: Direction, clicks: int) -> None:
         """Turn the wheel at the pointer by that many notches."""
@@ -107,18 +113,21 @@ class CdpBackend(Backend, Browsing):
         with self._lock:
             pressed = key_named(key, shifted="shift" in self._keys)
             self._keys[key] = pressed
+            self._tell_watchdog()
             self._send(self._key_down(pressed))
 
     def key_up(self, key: str) -> None:
         """Release a key."""
         with self._lock:
-            released = self._keys.get(key) or key_named(key, shifted=False)
-            self._send(self._key_up(key, released))
+            released = self._keys.pop(key, None) or key_named(key, shifted=False)
+            self._send(_key_up(released, self._modifiers))
 
     def type_text(self, text: str, checkpoint: Callable[[], None] = proceed) -> None:
         """Type any Unicode text; each character is a key of its own, whatever the keyboard."""
         with _reported():
             self._page.call_all(self._strokes(text, checkpoint), _EVENTS_AHEAD)
+        with self._lock:
+            self._tell_watchdog()
 
     def navigate(self, url: str) -> None:
         """Open an address; returns when the page has loaded.
@@ -147,18 +156,46 @@ class CdpBackend(Backend, Browsing):
     def release_all(self) -> None:
         """Release every key and button that is still held. Never raises; safe to repeat."""
         with self._lock:
-            keys = [self._key_up(key, held) for key, held in reversed(list(self._keys.items()))]
-            buttons = [self._button_up(button) for button in reversed(list(self._buttons))]
+            releases = self._releases()
+            self._keys.clear()
+            self._buttons.clear()
             with suppress(CdpError):
-                self._page.call_all([*keys, *buttons], seconds=_RELEASE_SECONDS)
+                self._page.call_all(releases, seconds=_RELEASE_SECONDS)
+                self._tell_watchdog()
+
+    def close(self) -> None:
+        """Release what is held; the page stays as it is. Safe to repeat."""
+        self.release_all()
+        self._watchdog.close()
 
     @property
     def _modifiers(self) -> int:
-        return sum(MODIFIER_BITS.get(key, 0) for key in self._keys)
+        return _modifiers(self._keys)
 
-    def _send(self, *commands: Command) -> None:
+    def _send(self, command: Command) -> None:
         with _reported():
-            self._page.call_all(commands)
+            self._page.call_all([command])
+            self._tell_watchdog()
+
+    def _tell_watchdog(self, *typed: Command) -> None:
+        """What would release everything: before a press, and after every move and release."""
+        held = cdp_watchdog.NOTHING["held"]
+        if releases := [*typed, *self._releases()]:
+            with _reported():
+                held = [self._page.target, releases, self._pointer]
+        self._watchdog.tell("held", held)
+
+    def _releases(self) -> list[Command]:
+        """What releases everything, the last pressed first."""
+        keys, buttons = list(self._keys.items()), list(self._buttons)
+        releases = [
+            _key_up(keys[at][1], _modifiers(name for name, _ in keys[:at]))
+            for at in reversed(range(len(keys)))
+        ]
+        for at in reversed(range(len(buttons))):
+            more = {"clickCount": self._presses, "modifiers": 0, "buttons": _bits(buttons[:at])}
+            releases.append(self._mouse("mouseReleased", button=buttons[at], **more))
+        return releases
 
     def _mouse(self, kind: str, **more: Any) -> Command:
         params = {
@@ -166,14 +203,9 @@ class CdpBackend(Backend, Browsing):
             "x": self._pointer.x,
             "y": self._pointer.y,
             "modifiers": self._modifiers,
-            "buttons": sum(_BUTTON_BITS[button] for button in self._buttons),
+            "buttons": _bits(self._buttons),
         }
         return "Input.dispatchMouseEvent", params | more
-
-    def _button_up(self, button: Button) -> Command:
-        """The release of a button, which counts as released from now on."""
-        self._buttons.pop(button, None)
-        return self._mouse("mouseReleased", button=button, clickCount=self._presses)
 
     def _key_down(self, key: PageKey) -> Command:
         """The press of a key; with Ctrl or Super held it writes nothing."""
@@ -182,16 +214,14 @@ class CdpBackend(Backend, Browsing):
         kind = {"type": "keyDown", "text": text} if text else {"type": "rawKeyDown"}
         return "Input.dispatchKeyEvent", key.params(modifiers) | kind
 
-    def _key_up(self, name: str, key: PageKey) -> Command:
-        """The release of a key, which counts as released from now on."""
-        self._keys.pop(name, None)
-        return "Input.dispatchKeyEvent", key.params(self._modifiers) | {"type": "keyUp"}
-
     def _strokes(self, text: str, checkpoint: Callable[[], None]) -> Iterator[Command]:
         for key in map(key_of_char, text):
             checkpoint()
+            release = _key_up(key, self._modifiers)
+            with self._lock:
+                self._tell_watchdog(release)
             yield self._key_down(key)
-            yield "Input.dispatchKeyEvent", key.params(self._modifiers) | {"type": "keyUp"}
+            yield release
 
     def _count(self, button: Button) -> int:
         """Which press in a row this one is: 2 makes a double click."""
@@ -201,6 +231,18 @@ class CdpBackend(Backend, Browsing):
         soon = time.monotonic() - when < _REPEATED_SECONDS
         near = math.dist(where, self._pointer) <= _REPEATED_PIXELS
         return self._presses + 1 if soon and near and which == button else 1
+
+
+def _bits(buttons: Iterable[Button]) -> int:
+    return sum(_BUTTON_BITS[button] for button in buttons)
+
+
+def _modifiers(keys: Iterable[str]) -> int:
+    return sum(MODIFIER_BITS.get(key, 0) for key in keys)
+
+
+def _key_up(key: PageKey, modifiers: int) -> Command:
+    return "Input.dispatchKeyEvent", key.params(modifiers) | {"type": "keyUp"}
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from threading import RLock
 from typing import Any
 
@@ -19,6 +18,7 @@ from pywayland.protocol.wayland import WlSeat
 
 from actions.backends import wayland_watchdog
 from actions.backends.base import Backend, BackendError, proceed
+from actions.backends.watchdog import Watchdog
 from actions.backends.wayland_keyboard import (
     MODIFIER_BITS,
     SHIFT,
@@ -29,7 +29,6 @@ from actions.backends.wayland_keyboard import (
     text_keymap,
     us_keymap,
 )
-from actions.backends.x11_watchdog import Watchdog
 from actions.space import (
     Action,
     Button,
@@ -98,7 +97,9 @@ class WaylandBackend(Backend):
             keyboards = compositor.bind(VIRTUAL_KEYBOARD, "virtual-keyboard-unstable-v1")
         except WaylandError as error:
             raise BackendError(str(error)) from error
-        self._watchdog = Watchdog(compositor.name or "", Path(wayland_watchdog.__file__))
+        self._watchdog = Watchdog(
+            wayland_watchdog.SCRIPT, compositor.name or "", wayland_watchdog.NOTHING
+        )
         known = self._devices(seat)
         self._watchdog.start()
         with self._sending():
@@ -223,7 +224,7 @@ class WaylandBackend(Backend):
 
     def _tell_watchdog(self) -> None:
         """What is pressed: before a press, after a release."""
-        self._watchdog.held((), (_BUTTONS[button] for button in self._buttons))
+        self._watchdog.tell("buttons", [_BUTTONS[button] for button in self._buttons])
 
     def _send_key_up(self, key: str) -> None:
         stroke = self._keys.pop(key, None)

@@ -7,7 +7,7 @@ one display by nature (`actions.backends.desktop`), and python-xlib speaks to X 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from threading import RLock
 
@@ -16,7 +16,9 @@ from Xlib.display import Display
 from Xlib.error import ConnectionClosedError, DisplayError, XError
 from Xlib.ext import xtest
 
+from actions.backends import x11_watchdog
 from actions.backends.base import Backend, BackendError, known_key, proceed
+from actions.backends.watchdog import Watchdog
 from actions.backends.x11_keyboard import (
     BorrowedKeys,
     Layout,
@@ -25,7 +27,6 @@ from actions.backends.x11_keyboard import (
     keysym_of_key,
 )
 from actions.backends.x11_ping import Ping
-from actions.backends.x11_watchdog import Watchdog
 from actions.backends.x11_windows import describe
 from actions.backends.xkb import Keyboard
 from actions.space import (
@@ -83,9 +84,9 @@ class X11Backend(Backend):
             self._aside: Display | None = _connect(display, held)
             self._held = held.pop_all()
         self._name = self._display.get_display_name()
-        self._watchdog = Watchdog(self._name)
+        self._watchdog = Watchdog(x11_watchdog.SCRIPT, self._name, x11_watchdog.NOTHING)
         self._watchdog.start()
-        self._borrowed = BorrowedKeys(self._watchdog.rows)
+        self._borrowed = BorrowedKeys(self._tell_rows)
         self._lock = RLock()
         self._buttons: dict[int, None] = {}
         self._keycodes: dict[int, None] = {}
@@ -165,7 +166,7 @@ class X11Backend(Backend):
         with self._sending():
             layout = Layout.read(self._display)
             if layout.caps:
-                self._watchdog.caps(True)
+                self._watchdog.tell("caps", True)
                 self._keyboard.lock_caps(False)
         try:
             for run in _runs(text, layout):
@@ -186,7 +187,7 @@ class X11Backend(Backend):
             self._keycodes.clear()
             self._buttons.clear()
             self._strokes.clear()
-            self._watchdog.held((), ())
+            self._tell_held()
 
     def close(self) -> None:
         """Release what is held and let go of the display. Safe to repeat."""
@@ -210,7 +211,7 @@ class X11Backend(Backend):
                 self._borrowed.give_back(keyboard)
                 if caps:
                     keyboard.lock_caps(True)
-                    self._watchdog.caps(False)
+                    self._watchdog.tell("caps", False)
 
     @contextmanager
     def _apart(self) -> Iterator[Display]:
@@ -239,7 +240,7 @@ class X11Backend(Backend):
             try:
                 yield
                 self._display.sync()
-                self._watchdog.held(self._keycodes, self._buttons)
+                self._tell_held()
             except _LOST as error:
                 self._lost = True
                 raise BackendError(
@@ -302,9 +303,17 @@ class X11Backend(Backend):
         mapping = list(self._display.get_pointer_mapping())
         return mapping.index(logical) + 1 if logical in mapping else logical
 
+    def _tell_held(self) -> None:
+        """What is pressed: before a press, after a release."""
+        self._watchdog.tell("held", [list(self._keycodes), list(self._buttons)])
+
+    def _tell_rows(self, before: Mapping[int, bytes]) -> None:
+        """What keys that are about to be remapped were; none after giving them back."""
+        self._watchdog.tell("rows", {str(code): row.hex() for code, row in before.items()})
+
     def _press_button(self, button: int) -> None:
         self._buttons[button] = None
-        self._watchdog.held(self._keycodes, self._buttons)
+        self._tell_held()
         xtest.fake_input(self._display, X.ButtonPress, button)
 
     def _release_button(self, button: int) -> None:
@@ -313,7 +322,7 @@ class X11Backend(Backend):
 
     def _press_keys(self, *keycodes: int) -> None:
         self._keycodes |= dict.fromkeys(keycodes)
-        self._watchdog.held(self._keycodes, self._buttons)
+        self._tell_held()
         for code in keycodes:
             xtest.fake_input(self._display, X.KeyPress, code)
 

@@ -68,25 +68,27 @@ def soon(condition: Callable[[], bool]) -> bool:
 
 def test_executor_and_page_agree(page_stage: PageStage) -> None:
     """The page's left half shows presses, its right half shows nothing."""
-    executor = Executor(CdpBackend(page_stage.page), PageScreen(page_stage.page))
-    outcomes = [
-        executor.perform(action).outcome
-        for action in (
-            Click(Point(60, 60)),
-            Click(Point(500, 60)),
-            Type("ж"),
-            Hotkey(("ctrl", "a")),
-        )
-    ]
+    with CdpBackend(page_stage.page) as backend:
+        executor = Executor(backend, PageScreen(page_stage.page))
+        outcomes = [
+            executor.perform(action).outcome
+            for action in (
+                Click(Point(60, 60)),
+                Click(Point(500, 60)),
+                Type("ж"),
+                Hotkey(("ctrl", "a")),
+            )
+        ]
     yes, no = Outcome.CONFIRMED, Outcome.NO_VISIBLE_EFFECT
     assert outcomes == [yes, no, yes, yes]
 
 
 def test_clicks_are_counted_as_a_person_makes_them(page_stage: PageStage) -> None:
-    executor = Executor(CdpBackend(page_stage.page))
-    executor.perform(Click(Point(500, 60), count=3))
-    executor.perform(Click(Point(500, 60)))
-    executor.perform(Click(Point(500, 60), Button.RIGHT))
+    with CdpBackend(page_stage.page) as backend:
+        executor = Executor(backend)
+        executor.perform(Click(Point(500, 60), count=3))
+        executor.perform(Click(Point(500, 60)))
+        executor.perform(Click(Point(500, 60), Button.RIGHT))
     presses = [e["count"] for e in page_stage.received() if e["event"] == "button_down"]
     assert presses == [1, 2, 3, 1, 1]
 
@@ -94,12 +96,13 @@ def test_clicks_are_counted_as_a_person_makes_them(page_stage: PageStage) -> Non
 def test_shift_makes_capitals_and_ctrl_makes_commands(page: CdpPage) -> None:
     show(page, "<textarea id=a></textarea>")
     page.evaluate("a.focus()")
-    executor = Executor(CdpBackend(page))
-    for keys in (("shift", "a"), ("shift", "1"), ("b",)):
-        executor.perform(Hotkey(keys))
-    assert page.evaluate("a.value") == "A!b"
-    executor.perform(Hotkey(("ctrl", "a")))
-    executor.perform(Hotkey(("backspace",)))
+    with CdpBackend(page) as backend:
+        executor = Executor(backend)
+        for keys in (("shift", "a"), ("shift", "1"), ("b",)):
+            executor.perform(Hotkey(keys))
+        assert page.evaluate("a.value") == "A!b"
+        executor.perform(Hotkey(("ctrl", "a")))
+        executor.perform(Hotkey(("backspace",)))
     assert page.evaluate("a.value") == ""
 
 
@@ -162,14 +165,15 @@ def test_an_address_that_cannot_be_opened(page: CdpPage, url: str, why: str) -> 
 
 
 def test_nothing_to_go_back_to(browser: HeadlessBrowser) -> None:
-    with HeadlessBrowser() as fresh, CdpPage(fresh.address) as page:
-        receipt = Executor(CdpBackend(page)).perform(NavigateBack())
+    with HeadlessBrowser() as fresh, CdpPage(fresh.address) as page, CdpBackend(page) as backend:
+        receipt = Executor(backend).perform(NavigateBack())
     assert receipt.message == "there is no page to go back to; this is the first one"
 
 
 @pytest.mark.parametrize("action", [Swipe, OpenApp, PressHome])
 def test_what_a_page_cannot_do_is_not_promised(page: CdpPage, action: type) -> None:
-    assert not CdpBackend(page).supports(action)
+    with CdpBackend(page) as backend:
+        assert not backend.supports(action)
 
 
 def test_no_browser_names_the_fix() -> None:
@@ -200,8 +204,12 @@ def test_a_lost_browser_is_an_error_and_closing_still_works() -> None:
 
 
 def test_a_closed_page_is_an_error() -> None:
-    with HeadlessBrowser() as browser, CdpPage(browser.address, Size(64, 48)) as page:
-        executor = Executor(CdpBackend(page), PageScreen(page))
+    with (
+        HeadlessBrowser() as browser,
+        CdpPage(browser.address, Size(64, 48)) as page,
+        CdpBackend(page) as backend,
+    ):
+        executor = Executor(backend, PageScreen(page))
         page.call("Page.close")
         receipt = executor.perform(Click(Point(5, 5)))
     assert receipt.outcome is Outcome.FAILED
@@ -228,8 +236,8 @@ def test_css_pixels_stay_what_they_are_on_a_scaled_page(
 def test_a_browser_lost_in_the_middle_of_typing_is_one_clear_failure() -> None:
     with ExitStack() as browsers:
         browser = browsers.enter_context(HeadlessBrowser())
-        with CdpPage(browser.address, Size(64, 48)) as page:
-            executor = Executor(CdpBackend(page))
+        with CdpPage(browser.address, Size(64, 48)) as page, CdpBackend(page) as backend:
+            executor = Executor(backend)
             Timer(0.3, browsers.close).start()
             receipt = executor.perform(Type("Жук " * 20_000))
             again = executor.perform(Click(Point(5, 5)))

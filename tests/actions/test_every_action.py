@@ -7,9 +7,10 @@ system knows monitors. The journal says what arrived; nothing is said about what
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -110,9 +111,7 @@ class Desk:
 def desk(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Desk]:
-    folder = tmp_path_factory.mktemp("desk")
-    opened = {"x11": x11_desk, "page": page_desk, "wayland": wayland_desk}[request.param]
-    with opened(folder) as (probe, eyes), probe.backend:
+    with DESKS[request.param](tmp_path_factory.mktemp("desk")) as (probe, eyes), probe.backend:
         yield Desk(probe, eyes)
 
 
@@ -125,19 +124,38 @@ def x11_desk(folder: Path) -> Iterator[tuple[Probe, Eyes]]:
 
 
 @contextmanager
-def page_desk(folder: Path) -> Iterator[tuple[Probe, Eyes]]:
-    with open_page_stage(folder, Size(641, 479), 1.25) as stage:
+def page_desk(folder: Path, scale: float = 1.25) -> Iterator[tuple[Probe, Eyes]]:
+    with open_page_stage(folder, Size(641, 479), scale) as stage:
         yield PageProbe(stage), PageScreen(stage.page)
 
 
 @contextmanager
-def wayland_desk(folder: Path) -> Iterator[tuple[Probe, Eyes]]:
-    outputs = (("640x480 0,0", 1), ("600x450 -400,-300", 1.5))
+def wayland_desk(
+    folder: Path, first: float = 1, second: float = 1.5
+) -> Iterator[tuple[Probe, Eyes]]:
+    """In logical pixels the monitors are as large at every scale."""
+    outputs = (
+        (f"{640 * first:.0f}x{480 * first:.0f} 0,0", first),
+        (f"{400 * second:.0f}x{300 * second:.0f} -400,-300", second),
+    )
     with (
         open_wayland_stage(folder, outputs) as stage,
         Compositor(stage.display) as compositor,
     ):
         yield WaylandProbe(stage, compositor), WaylandScreen(compositor)
+
+
+DESKS: dict[str, Callable[[Path], AbstractContextManager[tuple[Probe, Eyes]]]] = {
+    "x11": x11_desk,
+    "page": page_desk,
+    "wayland": wayland_desk,
+    **{f"page at {scale}": partial(page_desk, scale=scale) for scale in (1, 1.5, 2)},
+    **{
+        f"wayland at {first} and {second}": partial(wayland_desk, first=first, second=second)
+        for first, second in ((1, 1), (1.25, 1.25), (1.5, 1), (2, 2), (1, 2))
+    },
+}
+"""X11 knows no scales: its pixels are the picture's, however large programs draw."""
 
 
 def expected(action: Action) -> list[Arrived]:
@@ -165,6 +183,7 @@ def test_every_class_is_said_in_some_dialect(desk: Desk) -> None:
     assert {type(action) for action in desk.read(everything)} == set(map(type, everything))
 
 
+@pytest.mark.parametrize("desk", DESKS, indirect=True)
 def test_what_is_pointed_at_is_hit_exactly(desk: Desk) -> None:
     for action in desk.read(POINTED):
         desk.probe.backend.move(Point(5, 5))
