@@ -3,15 +3,15 @@
 - Images of any size are packed into one sequence; attention stays inside each image.
 - Learned 64x64 position embeddings, bicubically resized to each grid, plus 2D RoPE.
 - Pre-norm blocks with biases, fused qkv, tanh GELU.
-- Optional convolutional stem in front of the patch embedding (`stem_channels`); without it the
-  network and its parameter names are exactly Kimi-VL's (arXiv 2504.07491, `vision_tower.*`).
+- Optional convolutional stem and letter tower in front of the patch embedding (`stem_channels`,
+  `letter_blocks`); without them the network and its parameter names are exactly Kimi-VL's (arXiv
+  2504.07491, `vision_tower.*`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 from vision.attention import segment_attention
 from vision.linear import Linear
+from vision.stem import ConvStem, LetterTower
 
 Grid = tuple[int, int]
 """(rows, columns) of an image in patches."""
@@ -41,6 +42,8 @@ class VisionConfig:
     layer_norm_eps: float = 1e-5
     stem_channels: tuple[int, ...] = ()
     """Channels of the stem's 3x3 convolutions; the second one has stride 2. Empty: no stem."""
+    letter_blocks: int = 0
+    """Blocks of the tower that reads letters from the stem's features. 0: no tower."""
 
     def __post_init__(self) -> None:
         """Refuse shapes that cannot work."""
@@ -54,26 +57,6 @@ class VisionConfig:
     def head_dim(self) -> int:
         """Channels of one attention head."""
         return self.hidden_size // self.num_attention_heads
-
-
-class ConvStem(nn.Module):
-    """3x3 convolutions with BatchNorm over whole images: (n, 3, H, W) -> (n, C, H/2, W/2)."""
-
-    def __init__(self, channels: Sequence[int]) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        for index, (inner, outer) in enumerate(pairwise((3, *channels))):
-            stride = 2 if index == 1 else 1
-            layers += [
-                nn.Conv2d(inner, outer, 3, stride=stride, padding=1, bias=False),
-                nn.BatchNorm2d(outer),
-                nn.ReLU(),
-            ]
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Images normalised to -1..1."""
-        return self.layers(images)
 
 
 class PosEmb(nn.Module):
@@ -107,26 +90,31 @@ class PatchEmbed(nn.Module):
         inner, side = 3, config.patch_size
         if config.stem_channels:
             inner, side = config.stem_channels[-1], config.patch_size // 2
+        self.letters = LetterTower(inner, config.letter_blocks) if config.letter_blocks else None
         self.proj = nn.Conv2d(inner, config.hidden_size, side, stride=side)
         self.pos_emb = PosEmb(config)
 
-    def forward(self, patches: Tensor, grids: Sequence[Grid]) -> Tensor:
-        """(L, 3, 14, 14) packed patches -> (L, hidden)."""
+    def forward(self, patches: Tensor, grids: Sequence[Grid]) -> tuple[Tensor, Tensor | None]:
+        """Packed patches (L, 3, 14, 14) -> embeddings (L, hidden), and letters if there is a tower.
+
+        Letters are (L, cells, channels): cells of 2x2 pixels, in raster order inside each patch.
+        """
         if self.stem is None:
             embedded = F.linear(patches.flatten(1), self.proj.weight.flatten(1), self.proj.bias)
-        else:
-            embedded = self._through_stem(patches, grids)
-        return embedded + self.pos_emb(grids)
+            return embedded + self.pos_emb(grids), None
+        embedded, letters = self._through_stem(patches, grids)
+        return embedded + self.pos_emb(grids), letters
 
-    def _through_stem(self, patches: Tensor, grids: Sequence[Grid]) -> Tensor:
+    def _through_stem(self, patches: Tensor, grids: Sequence[Grid]) -> tuple[Tensor, Tensor | None]:
         """The stem looks across patch borders, so it works on reassembled images."""
         if len(set(grids)) == 1:
             return self._stemmed(patches, len(grids), grids[0])
         parts = patches.split([h * w for h, w in grids])
         stemmed = [self._stemmed(x, 1, grid) for x, grid in zip(parts, grids, strict=True)]
-        return torch.cat(stemmed)
+        letters = [letters for _, letters in stemmed if letters is not None]
+        return torch.cat([x for x, _ in stemmed]), torch.cat(letters) if letters else None
 
-    def _stemmed(self, patches: Tensor, count: int, grid: Grid) -> Tensor:
+    def _stemmed(self, patches: Tensor, count: int, grid: Grid) -> tuple[Tensor, Tensor | None]:
         assert self.stem is not None
         (h, w), p = grid, self.patch_size
         x = (
@@ -134,11 +122,20 @@ class PatchEmbed(nn.Module):
             .permute(0, 3, 1, 4, 2, 5)
             .reshape(count, 3, h * p, w * p)
         )
-        features_NCHW = self.stem(x.contiguous(memory_format=torch.channels_last))
+        features, letters = self.stem(x.contiguous(memory_format=torch.channels_last)), None
+        if self.letters is not None:
+            letters, features = self.letters(features)
+            letters = _cells(letters, grid)
         # As in `forward`, one matrix product: a convolution's backward takes four times as long.
-        tiles = features_NCHW.permute(0, 2, 3, 1).unflatten(2, (w, -1)).unflatten(1, (h, -1))
         weight = self.proj.weight.permute(0, 2, 3, 1).flatten(1)
-        return F.linear(tiles.transpose(2, 3).reshape(count * h * w, -1), weight, self.proj.bias)
+        return F.linear(_cells(features, grid).flatten(1), weight, self.proj.bias), letters
+
+
+def _cells(features_NCHW: Tensor, grid: Grid) -> Tensor:
+    """Features of whole images -> (patches, cells, channels), both in raster order."""
+    h, w = grid
+    tiles = features_NCHW.permute(0, 2, 3, 1).unflatten(2, (w, -1)).unflatten(1, (h, -1))
+    return tiles.transpose(2, 3).flatten(3, 4).flatten(0, 2)
 
 
 def rope_table(grids: Sequence[Grid], head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
@@ -251,14 +248,18 @@ class MoonVit(nn.Module):
         self.encoder = MoonVitEncoder(config)
 
     def forward(self, patches: Tensor, grids: Sequence[Grid]) -> Tensor:
-        """Encode.
+        """Encode: (L, hidden), one feature vector a patch; arguments as in `embed`."""
+        return self.encoder(self.embed(patches, grids)[0], grids)
+
+    def embed(self, patches: Tensor, grids: Sequence[Grid]) -> tuple[Tensor, Tensor | None]:
+        """What the encoder's blocks begin with.
 
         Args:
             patches: (L, 3, patch, patch), normalised, images one after another, raster order.
             grids: (rows, columns) of each image; the products add up to L.
 
         Returns:
-            (L, hidden), the same order.
+            (L, hidden), the same order, and the tower's letters (see `PatchEmbed`).
 
         Raises:
             ValueError: the grids do not add up to L.
@@ -266,4 +267,4 @@ class MoonVit(nn.Module):
         expected = sum(h * w for h, w in grids)
         if expected != patches.shape[0]:
             raise ValueError(f"grids {list(grids)} need {expected} patches, got {patches.shape[0]}")
-        return self.encoder(self.patch_embed(patches, grids), grids)
+        return self.patch_embed(patches, grids)

@@ -53,6 +53,8 @@ class Batch:
         point_patches: (Q,) the patch that holds the point.
         point_offsets: (Q, 2) where in that patch, (x, y) in 0..1.
         glyphs: (B * L, slots) classes of the letters centred in each patch.
+        letters: (B * L, cells) class of the letter centred in each cell of 2x2 pixels; IGNORE
+            beside one.
         quote_rows: (K,) which screen a typed text belongs to.
         quote_tokens: (K,) the index of the token before it in the row.
         quote_ids: (K, S) the instruction that it may be quoted from.
@@ -73,6 +75,7 @@ class Batch:
     point_patches: Tensor
     point_offsets: Tensor
     glyphs: Tensor
+    letters: Tensor
     quote_rows: Tensor
     quote_tokens: Tensor
     quote_ids: Tensor
@@ -135,6 +138,7 @@ def collate(samples: Sequence[Sample], tokenizer: Tokenizer, slots: int = 3) -> 
         point_patches=torch.tensor([patch for _, patch, _ in aims], dtype=torch.long),
         point_offsets=torch.tensor([offset for _, _, offset in aims]).view(-1, 2),
         glyphs=torch.cat([glyph_classes(s.glyphs, grid, slots) for s in samples]),
+        letters=torch.cat([letter_cells(s.glyphs, grid) for s in samples]),
         **_quotations(rows),
     )
 
@@ -261,6 +265,27 @@ def glyph_classes(glyphs: Glyphs, grid: tuple[int, int], slots: int, side: int =
             classes[patch, used[patch]] = PRINTABLE.find(char) + 1
             used[patch] += 1
     return classes
+
+
+def letter_cells(glyphs: Glyphs, grid: tuple[int, int], side: int = 14) -> Tensor:
+    """(L, cells) classes of the letters centred in each cell of 2x2 pixels.
+
+    A letter is named in its cell and those above and below. Beside and beyond them the answer is
+    IGNORE, as no one can tell to a pixel where the middle of a letter is; elsewhere it is 0.
+    """
+    height, width = (patches * side // 2 for patches in grid)
+    known = [PRINTABLE.find(char) + 1 for char in glyphs.chars]
+    classes = torch.tensor(known, dtype=torch.long)
+    x, y = torch.from_numpy(glyphs.centers).long().div(2, rounding_mode="floor").T
+    cells = torch.zeros(height + 4, width + 2, dtype=torch.long)  # with a margin of 2 and 1
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    x, y, classes = x[inside] + 1, y[inside] + 2, classes[inside]
+    for down, right in (*((d, r) for d in (-1, 0, 1) for r in (-1, 1)), (-2, 0), (2, 0)):
+        cells[y + down, x + right] = IGNORE
+    for down in (-1, 0, 1):
+        cells[y + down, x] = classes
+    tiles = cells[2:-2, 1:-1].unflatten(1, (grid[1], -1)).unflatten(0, (grid[0], -1))
+    return tiles.transpose(1, 2).flatten(2).flatten(0, 1)
 
 
 def _pad(rows: Sequence[_Row], pad: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -11,7 +11,7 @@ on the CPU and talk through gloo; the stem's running statistics are those of pro
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -38,10 +38,21 @@ class World:
     rank: int = 0
     size: int = 1
 
-    def mean(self, metrics: dict[str, float]) -> dict[str, float]:
-        """The mean of every number over all processes; each of them must call it."""
-        values = self.total(torch.tensor(list(metrics.values()), dtype=torch.float64)) / self.size
-        return dict(zip(metrics, values.tolist(), strict=True))
+    def mean(self, passes: Sequence[dict[str, float]]) -> dict[str, float]:
+        """The mean of every number over the forward passes of all processes; each must call it.
+
+        Args:
+            passes: the same names in each. But for the loss, NaN is a question that nobody asked
+                and counts for nothing; what no pass asked is left out.
+        """
+        names = list(passes[0])
+        values = torch.tensor([list(one.values()) for one in passes], dtype=torch.float64)
+        asked = ~values.isnan()
+        asked[:, names.index("loss")] = True
+        sums = self.total(values.where(asked, 0.0).sum(0))
+        counts = self.total(asked.double().sum(0))
+        means = zip(names, sums.tolist(), counts.tolist(), strict=True)
+        return {name: value / count for name, value, count in means if count}
 
     def total(self, values: Tensor) -> Tensor:
         """The sum over all processes; each of them must call it."""

@@ -20,19 +20,25 @@ class Weights:
     point: float = 1.0
     offset: float = 1.0
     read: float = 1.0
+    spell: float = 1.0
     quote: float = 1.0
 
 
 @dataclass(frozen=True)
 class Scores:
-    """One batch, scored: the loss to minimise and plain numbers to log."""
+    """One batch, scored: the loss to minimise and plain numbers to log, NaN where nobody asked."""
 
     loss: Tensor
     metrics: dict[str, Tensor]
 
 
 def score(model: KimiVL, batch: Batch, weights: Weights) -> Scores:
-    """Forward pass and losses of a batch."""
+    """Forward pass and losses of a batch.
+
+    Where nobody asks anything and the patches need not be read, only stem and letter tower run.
+    """
+    if not weights.read and (batch.labels == IGNORE).all():
+        return _spelling_alone(model, batch, weights)
     encoded = model.encode(batch.patches, batch.grids)
     states = model.hidden(batch.ids, encoded.tokens, batch.positions, batch.mask)
     patches_BLD = encoded.patches.unflatten(0, (len(batch.grids), -1))
@@ -40,24 +46,37 @@ def score(model: KimiVL, batch: Batch, weights: Weights) -> Scores:
     point, point_right, offset = _point(model, states, patches_BLD, batch)
     read, read_right = _read(model, encoded.patches, batch.glyphs)
     quoted, quote_right = _quote(model, states, batch)
+    spell, spell_right = _spell(model, encoded.letters, batch.letters, states)
     loss = (
         weights.text * text
         + weights.point * point
         + weights.offset * offset
         + weights.read * read
         + weights.quote * quoted
+        + weights.spell * spell
     )
     metrics = {
         "loss": loss, "text_loss": text, "point_loss": point, "read_loss": read,
-        "offset_error": offset, "text_right": text_right, "point_right": point_right,
-        "read_right": read_right, "quote_loss": quoted, "quote_right": quote_right,
+        "offset_error": offset.where(~point_right.isnan(), torch.nan), "text_right": text_right,
+        "point_right": point_right, "read_right": read_right, "quote_loss": quoted,
+        "quote_right": quote_right, "spell_loss": spell, "spell_right": spell_right,
     }  # fmt: skip
+    return Scores(loss, {name: value.detach() for name, value in metrics.items()})
+
+
+def _spelling_alone(model: KimiVL, batch: Batch, weights: Weights) -> Scores:
+    embedded, letters = model.vision_tower.embed(batch.patches, batch.grids)
+    spell, right = _spell(model, letters, batch.letters, embedded)
+    loss = weights.spell * spell
+    metrics = {"loss": loss, "spell_loss": spell, "spell_right": right}
     return Scores(loss, {name: value.detach() for name, value in metrics.items()})
 
 
 def _text(model: KimiVL, states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
     """Cross-entropy and accuracy of the answers' tokens."""
     wanted = batch.labels != IGNORE
+    if not wanted.any():  # of use to nobody, but the backward pass is that of any other batch
+        return states.sum() * 0.0, _nobody(states)
     logits = model.language_model.lm_head(states[wanted]).float()
     labels = batch.labels[wanted]
     return F.cross_entropy(logits, labels), (logits.argmax(-1) == labels).float().mean()
@@ -68,8 +87,8 @@ def _point(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Soft cross-entropy over patches, share of points on target, mean offset error."""
     assert model.pointer is not None
-    if not len(batch.point_rows):  # nobody asked for a point; the mean of nothing is no number
-        return states.new_zeros(()), states.new_zeros(()), states.new_zeros(())
+    if not len(batch.point_rows):
+        return states.new_zeros(()), _nobody(states), states.new_zeros(())
     asking = states[batch.point_rows, batch.point_tokens]
     # Every question of a screen is compared with that screen's patches only.
     keys = model.pointer.keys(patches_BLD)[batch.point_rows]
@@ -84,7 +103,7 @@ def _point(
 def _quote(model: KimiVL, states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
     """Cross-entropy of begin and end of quotations, and the share that is right in both."""
     if model.quoter is None or not len(batch.quote_rows):
-        return states.new_zeros(()), states.new_ones(())
+        return states.new_zeros(()), _nobody(states)
     typing = states[batch.quote_rows, batch.quote_tokens]
     known = model.quoter.read(batch.quote_ids)
     starts = model.quoter.starts(typing, known, batch.quotable)
@@ -104,10 +123,30 @@ def _read(model: KimiVL, patches: Tensor, glyphs: Tensor) -> tuple[Tensor, Tenso
     assert model.reader is not None
     letters = glyphs.flatten() > 0
     if not letters.any():  # nobody knows what is written on these screens
-        return patches.new_zeros(()), patches.new_ones(())
+        return patches.new_zeros(()), _nobody(patches)
     logits = model.reader(patches).float()
     losses = F.cross_entropy(logits.flatten(0, 1), glyphs.flatten(), reduction="none")
     # Most slots are empty; letters and empty slots each get half of the loss.
     loss = 0.5 * losses[letters].mean() + 0.5 * losses[~letters].mean()
     right = (logits.argmax(-1).flatten() == glyphs.flatten())[letters].float().mean()
     return loss, right
+
+
+def _spell(
+    model: KimiVL, letters: Tensor | None, wanted: Tensor, like: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Cross-entropy over cells with a letter and as many without; the share of letters right."""
+    some, none = wanted > 0, (wanted == 0).nonzero()
+    if model.speller is None or letters is None or not some.any():
+        return like.new_zeros(()), _nobody(like)
+    logits = model.speller(letters[some]).float()
+    empty = none[:: max(1, len(none) // len(logits))]  # most are: an even share of them is enough
+    blank = model.speller(letters[empty[:, 0], empty[:, 1]]).float()
+    found = F.cross_entropy(logits, wanted[some])
+    loss = 0.5 * found + 0.5 * F.cross_entropy(blank, blank.new_zeros(len(blank)).long())
+    return loss, (logits.argmax(-1) == wanted[some]).float().mean()
+
+
+def _nobody(like: Tensor) -> Tensor:
+    """The accuracy of questions that nobody asked."""
+    return like.new_full((), torch.nan)

@@ -56,10 +56,12 @@ class Recipe:
         sizes: of screens, as "160x210", taken in turn, one for each forward pass; harvested ones
             have the first size, and of larger ones a pass has fewer.
         harvest_share: share of screens that come from harvested shards when there are any.
+        text_share: of the forward passes that only read pages full of text.
         balance: step of the routers' balancing bias (auxiliary-loss-free, arXiv 2408.15664).
         checkpointing: recompute activations in the backward pass.
         seed: of data and weights.
         weights: of the losses.
+        learns: pattern of the names of what learns, searched for; the rest keeps its weights.
         adapters: what learns beside resting weights (LoRA); None: the weights themselves.
         preference: settings of a stage that learns from pairs, None for all other stages.
         reinforcement: settings of a stage that learns from rewards, None for all other stages.
@@ -78,10 +80,12 @@ class Recipe:
     letters: int = 1000
     sizes: tuple[str, ...] = ("160x210",)
     harvest_share: float = 0.4
+    text_share: float = 0.0
     balance: float = 1e-3
     checkpointing: bool = False
     seed: int = 1
     weights: Weights = field(default_factory=Weights)
+    learns: str = ""
     adapters: Adapters | None = None
     preference: Preference | None = None
     reinforcement: Reinforcement | None = None
@@ -142,6 +146,7 @@ def embedded_config() -> KimiVLConfig:
             init_pos_emb_height=32,
             init_pos_emb_width=32,
             stem_channels=(24, 64, 96),
+            letter_blocks=4,
         ),
         text=TextConfig(
             vocab_size=tokenizer.vocab_size,

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from rich.progress import (
     BarColumn,
@@ -19,6 +20,7 @@ from rich.progress import (
 
 from agent.learning.allocator import keep_memory
 from agent.learning.batch import collate
+from agent.learning.distributed import World
 from agent.learning.precision import quick_numbers
 from agent.learning.recipe import Recipe, RecipeError
 from agent.learning.release import release
@@ -100,16 +102,16 @@ def validate(trainer: Trainer, screens: int = 128) -> Metrics:
     """Mean accuracies on generated screens with words and fonts that training never saw."""
     stream = Stream(trainer.recipe.seed, split="validation", questions=trainer.recipe.questions)
     tokenizer = embedded_tokenizer()
-    totals: Metrics = {}
+    passes: list[Metrics] = []
     trainer.model.eval()
     batches = stream.batches(0, 16)
     with torch.no_grad(), quick_numbers():
         for _ in range(screens // 16):
             batch = collate(next(batches), tokenizer)
-            for name, value in trainer.scoring(batch, trainer.recipe.weights).metrics.items():
-                totals[name] = totals.get(name, 0.0) + float(value) * 16 / screens
+            scored = trainer.scoring(batch, trainer.recipe.weights)
+            passes.append({name: float(value) for name, value in scored.metrics.items()})
     trainer.model.train()
-    return totals
+    return World().mean(passes)
 
 
 def plot_curves(log: Path, picture: Path, names: Sequence[str] = Trainer.curves) -> None:
@@ -130,12 +132,13 @@ def plot_curves(log: Path, picture: Path, names: Sequence[str] = Trainer.curves)
 
 
 def _smooth(values: Sequence[float], window: int) -> list[float]:
-    """Mean of the last `window` values."""
-    sums, out = 0.0, []
-    for index, value in enumerate(values):
-        sums += value - (values[index - window] if index >= window else 0.0)
-        out.append(sums / min(index + 1, window))
-    return out
+    """Mean of the last `window` values, of those that are numbers."""
+    padded = np.concatenate([np.full(window - 1, np.nan), np.asarray(values, dtype=float)])
+    seen = np.lib.stride_tricks.sliding_window_view(padded, window)
+    known = ~np.isnan(seen)
+    counts = known.sum(1)
+    sums = np.where(known, seen, 0.0).sum(1)
+    return np.where(counts, sums / np.maximum(counts, 1), np.nan).tolist()  # type: ignore[no-any-return]
 
 
 def _note(metrics: Metrics) -> str:

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import accumulate, count
+from math import floor
 from pathlib import Path
 from random import Random
 
 from actions.space import Click, Finished
 from agent.learning.samples import Question, Sample, read_shard, shard_digest
 from agent.learning.screens.generator import ScreenGenerator
+from agent.learning.screens.pages import text_page
 from agent.model.prompt import REMEMBERED
 from vision.geometry import Size
 
@@ -32,8 +34,9 @@ class Stream:
         seed: decides everything.
         shards: harvested files, all of the first size; may be empty.
         harvest_share: probability that a sample comes from a shard.
+        text_share: of the batches that show pages full of text, without questions, evenly spread.
         sizes: screen sizes in pixels, taken in turn, a batch of each; of larger screens than the
-            first size a batch has fewer.
+            first size a batch has fewer. Pages of text have the first size.
         split: vocabulary and fonts of the generator.
         questions: questions asked of each screen at most.
         letters: of the questions of a screen at most; the first one is always asked. Rows of a
@@ -45,6 +48,7 @@ class Stream:
     seed: int
     shards: Sequence[Path] = ()
     harvest_share: float = 0.0
+    text_share: float = 0.0
     sizes: Sequence[Size] = (MINIWOB,)
     split: str = "train"
     questions: int = 6
@@ -91,9 +95,17 @@ class Stream:
             size: screens of the first size in a batch; of others as many as have that area.
         """
         for number in count(first):
-            screen = self.sizes[number % len(self.sizes)]
+            texts = floor(number * self.text_share)
+            if floor((number + 1) * self.text_share) > texts:
+                yield [self.text(texts * size + offset) for offset in range(size)]
+                continue
+            screen = self.sizes[(number - texts) % len(self.sizes)]
             many = max(1, round(size * _area(self.sizes[0]) / _area(screen)))
             yield [self.sample(number * size + offset, screen) for offset in range(many)]
+
+    def text(self, index: int) -> Sample:
+        """The page of text at this index."""
+        return text_page(self.seed, self.sizes[0], self.split, index)
 
 
 def _area(size: Size) -> float:

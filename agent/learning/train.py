@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -54,6 +55,7 @@ NOT_HIDDEN = (
     "embed_tokens.weight",
     "lm_head.weight",
     "reader.proj.weight",
+    "speller.proj.weight",
     "gate.weight",
     "quoter.embed.weight",
     "quoter.places.weight",
@@ -73,6 +75,19 @@ def checkpoint_activations(model: KimiVL, on: bool) -> None:
     """Whether the backward pass computes the activations of blocks and layers once more."""
     model.vision_tower.encoder.gradient_checkpointing = on
     model.language_model.model.gradient_checkpointing = on
+
+
+def _rest(model: KimiVL, learns: str) -> None:
+    """Let only parameters learn in whose names the pattern is found.
+
+    Raises:
+        TrainingError: there is none.
+    """
+    for name, parameter in model.named_parameters():
+        if not re.search(learns, name):
+            parameter.requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise TrainingError(f"the recipe lets only {learns!r} learn, which is in no name")
 
 
 class Batches(IterableDataset[Batch]):
@@ -136,6 +151,7 @@ class Trainer:
             self._load_weights()
         elif self.start is not None:
             self._begin_from(self.start)
+        _rest(self.model, self.recipe.learns)
         self.scoring = Scoring(self.model)
         self._uncut = spread(self.scoring, self.world)
         self.optimizers = self._optimizers()
@@ -152,6 +168,10 @@ class Trainer:
         metrics: Metrics = {}
         batches = self._batches()
         self.model.train()
+        for module in self.model.modules():
+            resting = not any(p.requires_grad for p in module.parameters(recurse=False))
+            if isinstance(module, nn.BatchNorm2d) and resting:
+                module.eval()  # its statistics rest too
         while self.step < self.recipe.steps:
             started = time.monotonic()
             metrics = self._train_step(batches)
@@ -212,16 +232,15 @@ class Trainer:
         recipe = self.recipe
         for optimizer in self.optimizers:
             optimizer.param_groups[0]["lr"] = recipe.rate_at(self.step)
-        total: Metrics = {}
+        passes: list[Metrics] = []
         loads: list[Tensor] = []
         mine = recipe.accumulate // self.world.size
         for _ in range(mine):
             loss, metrics = self._scored(next(batches))
             (loss / mine).backward()
-            for name, value in metrics.items():
-                total[name] = total.get(name, 0.0) + value / mine
+            passes.append(metrics)
             loads.append(self._loads())
-        total = self.world.mean(total)
+        total = self.world.mean(passes)
         if not math.isfinite(total["loss"]):
             raise TrainingError(
                 f"the loss is {total['loss']} at step {self.step}; the last good checkpoint is in "
@@ -245,8 +264,11 @@ class Trainer:
         return [module for module in self.model.modules() if isinstance(module, Router)]
 
     def _loads(self) -> Tensor:
-        """(layers, experts): tokens that each expert got in the last forward pass."""
-        loads = [r.load for r in self._routers() if r.load is not None]
+        """(layers, experts): tokens that each expert got in the last forward pass, if it ran."""
+        loads = []
+        for router in self._routers():
+            load, router.load = router.load, None
+            loads.append(torch.zeros_like(router.e_score_correction_bias) if load is None else load)
         return torch.stack(loads).float() if loads else torch.zeros(0, 1)
 
     def _balance(self, loads: Tensor) -> Metrics:
@@ -269,7 +291,7 @@ class Trainer:
         """What `_scored` takes, from the next step on."""
         recipe = self.recipe
         stream = Stream(
-            recipe.seed, self.shards, recipe.harvest_share,
+            recipe.seed, self.shards, recipe.harvest_share, recipe.text_share,
             sizes=recipe.screen_sizes, questions=recipe.questions, letters=recipe.letters,
         )  # fmt: skip
         size = recipe.batch // recipe.accumulate
