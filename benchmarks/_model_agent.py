@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from _model_cases import clock
+from _model_nets import DTYPE, config_of
 from PIL import Image, ImageDraw
 
-from agent.model.config import KimiVLConfig, TextConfig
 from agent.model.engine import Engine
 from agent.model.kimi_vl import KimiVL
 from agent.model.prompt import MEDIA, embedded_tokenizer
@@ -20,7 +20,6 @@ from agent.policies.local import local_policy
 from agent.policies.profiles import profile_named
 from vision.frame import Frame
 from vision.image import KIMI_VL
-from vision.moonvit import VisionConfig
 
 ANSWER = (
     "## Thought:\nThe list has moved, the entry is further down.\n\n"
@@ -51,26 +50,28 @@ class EpisodeSteps:
 
 
 def episode(
-    stretches: Sequence[tuple[int, int]] = ((2, 2), (4, 5), (100, 101)),
+    layers: int, stretches: Sequence[tuple[int, int]] = ((2, 2), (4, 5), (100, 101))
 ) -> list[EpisodeSteps]:
-    """An episode of the `kimi` profile on a small network: every step shows a new screen.
+    """An episode of the `kimi` profile on Kimi-VL's layer shapes: every step shows a new screen.
 
     The profile's memory takes two pictures out at every second step from the fourth on, so two
-    steps in a row make a whole cycle.
+    steps in a row make a whole cycle. What the engine keeps is that of the step before, so only
+    that one is decided besides the ones that are measured.
     """
-    model, profile, image = _small_network(), profile_named("kimi"), KIMI_VL
+    model, profile, image = _network(layers), profile_named("kimi"), KIMI_VL
     tokenizer = embedded_tokenizer()
     engine = Engine(model, tokenizer)
     policy = ChatPolicy(EngineChat(engine, image), profile, {})
     turns: list[Turn] = []
     decided: dict[int, tuple[Usage, float, float]] = {}
     wanted = {step for first, last in stretches for step in range(first, last + 1)}
+    decisive = wanted | {first - 1 for first, _ in stretches}
     for step in range(1, max(wanted) + 1):
         seen = Observation("Find the entry", _screen(640, 480, step), tuple(turns), max_tokens=1)
         began = clock()
-        made = policy.decide(seen)
+        made = policy.decide(seen) if step in decisive else None
         spent = clock() - began
-        if step in wanted:
+        if made is not None and step in wanted:
             fresh = ChatPolicy(EngineChat(Engine(model, tokenizer), image), profile, {})
             began = clock()
             fresh.decide(seen)
@@ -92,28 +93,9 @@ def _stretch(first: int, last: int, decided: dict[int, tuple[Usage, float, float
     )
 
 
-def _small_network() -> KimiVL:
-    tokenizer = embedded_tokenizer()
-    config = KimiVLConfig(
-        vision=VisionConfig(hidden_size=64, num_hidden_layers=1, num_attention_heads=4),
-        text=TextConfig(
-            vocab_size=tokenizer.vocab_size,
-            hidden_size=512,
-            num_hidden_layers=3,
-            num_attention_heads=4,
-            intermediate_size=1536,
-            moe_intermediate_size=384,
-            n_routed_experts=8,
-            n_shared_experts=1,
-            num_experts_per_tok=2,
-            kv_lora_rank=128,
-            qk_nope_head_dim=64,
-            qk_rope_head_dim=32,
-            v_head_dim=64,
-        ),
-        media_placeholder_token_id=tokenizer.special(MEDIA),
-    )
-    model = KimiVL(config)
+def _network(layers: int) -> KimiVL:
+    placeholder = embedded_tokenizer().special(MEDIA)
+    model = KimiVL(replace(config_of(layers), media_placeholder_token_id=placeholder)).to(DTYPE)
     model.initialize(0)
     return model.eval()
 

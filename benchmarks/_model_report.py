@@ -91,7 +91,7 @@ def memory(peaks: dict[str, dict[str, float]], held: tuple[float, float], machin
     ])  # fmt: skip
 
 
-def episode(steps: list[EpisodeSteps], machine: str) -> str:
+def episode(steps: list[EpisodeSteps], layers: int, machine: str) -> str:
     """Step 2, an early and a late stretch."""
     heads = ("steps", "prompt tokens", "computed", "decision ms", "without reuse ms")
     lines = [
@@ -103,8 +103,8 @@ def episode(steps: list[EpisodeSteps], machine: str) -> str:
     return "\n".join([
         "## Step 2 and step 100 of an episode", "",
         "The `kimi` profile with its real prompts and memory (three pictures, two of them given up "
-        "at every second step), a new 640x480 screen a step, on a small fp32 network (512 wide, "
-        "3 layers, a token a byte). Means over the steps named; \"without reuse\" computes the "
+        f"at every second step), a new 640x480 screen a step, {layers} layers of encoder and "
+        "decoder, a token a byte. Means over the steps named; \"without reuse\" computes the "
         "whole prompt, as `generate` of transformers does; " + machine + ".", "",
         _table(*heads), _rule(len(heads)), *lines, "",
         *(

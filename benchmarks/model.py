@@ -78,7 +78,7 @@ def _peaks(options: argparse.Namespace, folder: Path) -> str:
 
 
 def _episode(options: argparse.Namespace, folder: Path) -> str:
-    return report.episode(episode(), _machine(options.threads))
+    return report.episode(episode(options.layers), options.layers, _machine(options.threads))
 
 
 def _together(options: argparse.Namespace, folder: Path) -> str:
