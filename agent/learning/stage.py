@@ -138,7 +138,7 @@ def _smooth(values: Sequence[float], window: int) -> list[float]:
     known = ~np.isnan(seen)
     counts = known.sum(1)
     sums = np.where(known, seen, 0.0).sum(1)
-    return np.where(counts, sums / np.maximum(counts, 1), np.nan).tolist()  # type: ignore[no-any-return]
+    return np.where(counts, sums / np.maximum(counts, 1), np.nan).tolist()
 
 
 def _note(metrics: Metrics) -> str:
