@@ -18,6 +18,8 @@ from actions.space import Button
 from agent.environments.display import VirtualDisplay
 from benchmarks._hands_sheet import Sheet, rounds
 from tests.actions.conftest import Stage, open_stage
+from tests.actions.page_stage import PageStage, open_page_stage
+from tests.actions.wayland_stage import WaylandStage, open_wayland_stage
 from vision.geometry import Point, Size
 
 COLUMNS = ("what", "tries", "p50", "p99", "PyAutoGUI p50", "ratio")
@@ -27,6 +29,34 @@ _LATE_SECONDS = 10.0
 _START_SECONDS = 60.0
 """Torch takes its time to come up."""
 
+_PRESSES = """
+backend.move(Point(500, 200))
+backend.button_down(Button.LEFT)
+for key in ("shift", "a"):
+    backend.key_down(key)
+print("ready", flush=True)
+time.sleep(60)
+"""
+_PAGE_HOLDER = f"""
+import sys, time
+from actions.backends.cdp import CdpBackend
+from actions.space import Button
+from vision.cdp import CdpPage
+from vision.geometry import Point
+
+backend = CdpBackend(CdpPage(sys.argv[1]))
+{_PRESSES}
+"""
+_WAYLAND_HOLDER = f"""
+import sys, time
+from actions.backends.wayland import WaylandBackend
+from actions.space import Button
+from vision.geometry import Point
+from vision.wayland import Compositor
+
+backend = WaylandBackend(Compositor(sys.argv[1]))
+{_PRESSES}
+"""
 _HOLDER = """
 import sys, time
 from actions.backends.x11 import X11Backend
@@ -47,11 +77,27 @@ def measure(sheet: Sheet, seconds: float) -> None:
         sheet.row("key sent to received", seconds * 0.2, lambda: _keys(stage, seconds * 0.2))
         sheet.row("button sent to received", seconds * 0.2, lambda: _presses(stage, seconds * 0.2))
         sheet.row(
-            "kill -9 to released and remapped", seconds * 0.3, lambda: _kills(stage, seconds * 0.3)
+            "kill -9 to released and remapped", seconds * 0.2, lambda: _kills(stage, seconds * 0.2)
         )
+    _measure_kills_elsewhere(sheet, seconds * 0.1)
     sheet.row(
-        "1080p screen to tensor", seconds * 0.3 + _START_SECONDS, lambda: _captures(seconds * 0.3)
+        "1080p screen to tensor", seconds * 0.2 + _START_SECONDS, lambda: _captures(seconds * 0.2)
     )
+
+
+def _measure_kills_elsewhere(sheet: Sheet, seconds: float) -> None:
+    """The rows for a page and for Wayland."""
+    with tempfile.TemporaryDirectory() as folder:
+        with open_page_stage(Path(folder), Size(640, 480)) as page:
+            sheet.row(
+                "kill -9 to released, page", seconds,
+                lambda: _kills_elsewhere(page, _PAGE_HOLDER, page.address, seconds),
+            )  # fmt: skip
+        with open_wayland_stage(Path(folder)) as sway:
+            sheet.row(
+                "kill -9 to released, Sway", seconds,
+                lambda: _kills_elsewhere(sway, _WAYLAND_HOLDER, sway.display, seconds),
+            )  # fmt: skip
 
 
 def _percentiles(seconds: list[float]) -> tuple[str, str, str]:
@@ -119,6 +165,25 @@ def _kill(stage: Stage) -> float:
     finally:
         child.kill()
         child.communicate()
+
+
+def _kills_elsewhere(
+    stage: PageStage | WaylandStage, holder: str, address: str, seconds: float
+) -> tuple[str, ...]:
+    """From kill -9, while a button and two keys are down, to the last of their releases."""
+    spent = []
+    for _ in rounds(TRIES, seconds):
+        child = subprocess.Popen([sys.executable, "-c", holder, address], stdout=subprocess.PIPE)
+        assert child.stdout is not None and child.stdout.readline() == b"ready\n"
+        stage.received()
+        begun, ups = time.time(), list[float]()
+        child.kill()
+        child.communicate()
+        while len(ups) < 3:
+            assert time.time() - begun < _LATE_SECONDS, "not undone"
+            ups += [e["time"] for e in stage.received() if e["event"].endswith("_up")]
+        spent.append(max(ups) - begun)
+    return _percentiles(spent)
 
 
 def _captures(seconds: float) -> tuple[str, ...]:

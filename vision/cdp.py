@@ -68,6 +68,7 @@ class CdpPage:
     Attributes:
         socket_url: the WebSocket URL of the browser.
         viewport: as given.
+        patience: seconds to wait for each answer; a page that needs longer hangs.
 
     Raises:
         CdpError: nothing answers there, or no page is open.
@@ -75,6 +76,7 @@ class CdpPage:
 
     def __init__(self, address: str, viewport: Size | None = None, scale: float = 1.0) -> None:
         self.viewport, self._scale = viewport, scale
+        self.patience = ANSWER_SECONDS
         self._following = RLock()
         self._numbers = count(1)
         self._awaited: dict[int, tuple[str | None, Answer]] = {}
@@ -108,6 +110,15 @@ class CdpPage:
         """
         return self._front().target
 
+    def title_and_url(self) -> tuple[str, str]:
+        """Of the page in front, also while that is busy.
+
+        Raises:
+            CdpError: there is none any more.
+        """
+        about = self._command("Target.getTargetInfo", {"targetId": self.target}, None)
+        return about["targetInfo"]["title"], about["targetInfo"]["url"]
+
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         """Command the page, and wait for its answer.
 
@@ -119,27 +130,27 @@ class CdpPage:
                 return self._command(method, params, self._front().session)
 
     def call_all(
-        self, commands: Iterable[Command], ahead: int = 100, seconds: float = ANSWER_SECONDS
+        self, commands: Iterable[Command], ahead: int = 100, patience: float | None = None
     ) -> None:
         """Send commands without waiting for each, and then until all of them are answered.
 
         Args:
             commands: may raise to break off.
             ahead: so many may be unanswered before the next one is sent.
-            seconds: how long to wait for an answer.
+            patience: seconds to wait for an answer; None means `self.patience`.
 
         Raises:
             CdpError: as `call`; those that were sent may have been carried out.
         """
-        session = self._front().session
+        session, patience = self._front().session, patience or self.patience
         underway: deque[Answer] = deque()
         for method, params in commands:
             underway.append(self._send(method, params, session))
             while len(underway) > ahead:
-                _result(underway.popleft(), seconds)
+                _result(underway.popleft(), patience)
         with suppress(_ClosedError):  # by what we sent, as a click on "OK" may
             for answer in underway:
-                _result(answer, seconds)
+                _result(answer, patience)
 
     def navigate(self, url: str) -> None:
         """Open another address in the page, and wait until it has loaded.
@@ -221,7 +232,7 @@ class CdpPage:
     def _command(
         self, method: str, params: Mapping[str, Any], session: str | None
     ) -> dict[str, Any]:
-        return _result(self._send(method, params, session), ANSWER_SECONDS)
+        return _result(self._send(method, params, session), self.patience)
 
     def _send(self, method: str, params: Mapping[str, Any], session: str | None) -> Answer:
         """Send a command; its answer."""

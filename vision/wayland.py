@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from threading import RLock
 from types import TracebackType
 from typing import Any
@@ -14,6 +18,8 @@ from pywayland.protocol.wayland import WlOutput
 from pywayland.protocol.xdg_output_unstable_v1 import ZxdgOutputManagerV1
 
 from vision.geometry import Box, Point
+
+_CREDENTIALS = struct.Struct("3i")  # process, user, group
 
 
 class WaylandError(OSError):
@@ -97,6 +103,16 @@ class Compositor:
             )
         number, version = self._globals[interface.name]
         return self._registry.bind(number, interface, min(version, interface.version))
+
+    def folder_and_process(self) -> tuple[Path, int]:
+        """Where the compositor's sockets are, and its process id.
+
+        Raises:
+            OSError: it has gone.
+        """
+        with self.lock, socket.socket(fileno=os.dup(self._display.get_fd())) as connection:
+            about = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+            return Path(connection.getpeername()).parent, _CREDENTIALS.unpack(about)[0]
 
     def roundtrip(self) -> None:
         """Wait until everything that was sent has been handled.

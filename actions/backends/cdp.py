@@ -75,6 +75,13 @@ class CdpBackend(Backend, Browsing):
         """Everything but what needs a desktop or a finger."""
         return not issubclass(action, _UNSUPPORTED)
 
+    def window(self, point: Point | None) -> str:
+        """Title and address of the page, that without its query."""
+        with suppress(CdpError):
+            title, url = self._page.title_and_url()
+            return f"{title} {url.partition('?')[0]}"
+        return ""
+
     def pointer(self) -> Point:
         """Where the last move went; at first the corner."""
         return self._pointer
@@ -160,7 +167,7 @@ class CdpBackend(Backend, Browsing):
             self._keys.clear()
             self._buttons.clear()
             with suppress(CdpError):
-                self._page.call_all(releases, seconds=_RELEASE_SECONDS)
+                self._page.call_all(releases, patience=_RELEASE_SECONDS)
                 self._tell_watchdog()
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from pywayland.protocol.wayland import WlSeat
 
-from actions.backends import wayland_watchdog
+from actions.backends import sway_windows, wayland_watchdog
 from actions.backends.base import Backend, BackendError, proceed
 from actions.backends.watchdog import Watchdog
 from actions.backends.wayland_keyboard import (
@@ -113,6 +113,16 @@ class WaylandBackend(Backend):
     def supports(self, action: type[Action]) -> bool:
         """Everything but what only a browser or a phone can do."""
         return not issubclass(action, _UNSUPPORTED)
+
+    def window(self, point: Point | None) -> str:
+        """Class and title of the window at a point, or of the one with the keyboard, in Sway."""
+        with suppress(OSError, ValueError, KeyError):
+            folder, process = self._compositor.folder_and_process()
+            origin = self._compositor.origin
+            native = None if point is None else Point(point.x + origin.x, point.y + origin.y)
+            for ipc in folder.glob(f"sway-ipc.*.{process}.sock"):
+                return sway_windows.describe(ipc, native)
+        return ""
 
     def pointer(self) -> Point:
         """Where the last move went, for no client may ask; at first the corner."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from threading import Timer
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread, Timer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from actions.backends.base import BackendError
 from actions.backends.cdp import CdpBackend
 from actions.executor import Executor
+from actions.guard import Guard, Permission, Rule
 from actions.receipt import Outcome
 from actions.space import (
     Button,
@@ -28,7 +30,7 @@ from actions.space import (
 )
 from agent.environments.headless import HeadlessBrowser
 from vision.capture import CaptureError
-from vision.cdp import CdpError, CdpPage
+from vision.cdp import ANSWER_SECONDS, CdpError, CdpPage
 from vision.geometry import Point, Size
 from vision.page_screen import PageScreen
 
@@ -170,6 +172,19 @@ def test_nothing_to_go_back_to(browser: HeadlessBrowser) -> None:
     assert receipt.message == "there is no page to go back to; this is the first one"
 
 
+def test_rules_about_windows_are_about_title_and_address(
+    page_stage: PageStage, page: CdpPage
+) -> None:
+    with CdpBackend(page) as backend:
+        page.navigate(f"{page_stage.url}?token=hidden")
+        assert backend.window(None) == backend.window(Point(5, 5)) == f"journal {page_stage.url}"
+        bank = Rule(Permission.DENY, "the bank", window="^journal")
+        guard = Guard((bank,), window=backend.window)
+        assert guard.check(Click(Point(5, 5))).permission is Permission.DENY
+        page.call("Page.navigate", url="about:blank")
+        assert soon(lambda: guard.check(Click(Point(5, 5))).permission is Permission.ALLOW)
+
+
 @pytest.mark.parametrize("action", [Swipe, OpenApp, PressHome])
 def test_what_a_page_cannot_do_is_not_promised(page: CdpPage, action: type) -> None:
     with CdpBackend(page) as backend:
@@ -197,6 +212,7 @@ def test_a_lost_browser_is_an_error_and_closing_still_works() -> None:
             broken()
     with pytest.raises(CaptureError, match="gone"):
         screen.grab()
+    assert backend.window(None) == ""
     backend.release_all()
     for closable in (backend, page):
         closable.close()
@@ -214,6 +230,55 @@ def test_a_closed_page_is_an_error() -> None:
         receipt = executor.perform(Click(Point(5, 5)))
     assert receipt.outcome is Outcome.FAILED
     assert "gone" in receipt.message
+
+
+@contextmanager
+def server_that_waits(go: Event) -> Iterator[str]:
+    """The address of an empty page; what else is asked for comes after `go`."""
+
+    class Waiting(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path != "/":
+                go.wait()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Waiting) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/"
+        finally:
+            go.set()
+            server.shutdown()
+            thread.join()
+
+
+def test_a_page_that_hangs_in_a_drag_is_one_failure_and_released_when_it_recovers(
+    page: CdpPage,
+) -> None:
+    go = Event()
+    with server_that_waits(go) as url, CdpBackend(page) as backend:
+        page.navigate(url)
+        page.evaluate(
+            "log = []; addEventListener('mouseup', () => log.push('mouseup'));"
+            "addEventListener('mousemove', event => {"
+            "  if (!event.buttons || log.length) return;"
+            "  log.push('hung'); const wait = new XMLHttpRequest();"
+            "  wait.open('GET', '/slow', false); wait.send();"
+            "}); 0"
+        )
+        page.patience = 0.5
+        receipt = Executor(backend).perform(Drag(Point(20, 20), Point(200, 150)))
+        page.patience = ANSWER_SECONDS
+        go.set()
+        assert receipt.outcome is Outcome.FAILED
+        assert "does not answer" in receipt.message
+        assert soon(lambda: page.evaluate("log") == ["hung", "mouseup"])
 
 
 @pytest.mark.parametrize("scale", [1, 1.25, 1.5, 2])

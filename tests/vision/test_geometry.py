@@ -38,6 +38,19 @@ def test_no_pixel_of_a_whole_line_is_lost(side: int, extent: Size) -> None:
             assert where.to_screen(where.to_model(Point(x, x))) == (x, x)
 
 
+@pytest.mark.parametrize("steps", [1000, 1932, 2380])
+@pytest.mark.parametrize("side", [1, 2, 999, 1000, 1001, 1080, 1920, 2000, 2001, 3840, 4320, 7680])
+def test_whole_model_coordinates_miss_by_half_a_step_at_most(side: int, steps: int) -> None:
+    """Of every pixel of a side up to 8K: what the notation itself costs, and not a pixel more."""
+    bound = math.ceil(side / (2 * steps))
+    for origin in (-7680, -1, 0, 1920):
+        box = Box(origin, origin, origin + side, origin + side)
+        where = CoordinateMap(box, Size(9, 9), Size(steps, steps))
+        for x in range(origin, origin + side):
+            said = round(where.to_model(Point(x, x)).x)
+            assert abs(where.to_screen(Point(said, said)).x - x) <= bound
+
+
 @given(maps(), st.floats(0, 1), st.floats(0, 1))
 def test_to_screen_gives_whole_pixels_inside_the_screen(
     where: CoordinateMap, across: float, down: float
