@@ -23,9 +23,10 @@ def main(
     split: str = "train",
     size: Annotated[tuple[int, int], typer.Option(help="Width and height.")] = (160, 210),
     columns: int = 8,
+    icons: Annotated[Path | None, typer.Option(help="Folder of icon sets.")] = None,
 ) -> None:
     """Write `count` screens as one picture."""
-    generator = ScreenGenerator(seed, Size(*size), split)
+    generator = ScreenGenerator(seed, Size(*size), split, icons=icons)
     tiles = [_tile(generator.sample(first + index)) for index in range(count)]
     wide, tall = tiles[0].size
     rows = -(-count // columns)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from agent.learning.screens import wording
 from agent.learning.screens.element import Element
-from agent.learning.screens.icons import ICONS, NICKNAMES, SHAPES
+from agent.learning.screens.icons import SHAPES
 from agent.learning.screens.kit import Kit
 from agent.learning.screens.theme import PALETTE
 
@@ -67,8 +67,11 @@ def _ordinal(kit: Kit, elements: Sequence[Element]) -> str:
 def _icon(kit: Kit, elements: Sequence[Element]) -> str:
     """An icon that is not there; only where it cannot hide in a widget's own drawing."""
     present = {element.shape for element in elements} | OFTEN_DRAWN
-    name = kit.rng.choice(sorted(set(ICONS) - present))
-    name = kit.rng.choice(NICKNAMES.get(name, (name,)))
+    others = [icon for icon in kit.icons.usual if icon not in present]
+    icon = kit.rng.choice(others) if others else ""
+    if not icon or kit.icons.resembles(icon, present):
+        return ""
+    name = kit.rng.choice(kit.icons.names(icon))
     return kit.rng.choice(wording.PICTURED).format(name=name)
 
 

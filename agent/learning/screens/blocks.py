@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from agent.learning.screens import widgets
 from agent.learning.screens.element import Element
-from agent.learning.screens.icons import ICONS
 from agent.learning.screens.kit import Kit
 from agent.learning.screens.theme import mix, readable
 from vision.geometry import Box
@@ -247,7 +246,7 @@ def toolbar(kit: Kit, box: Box) -> float:
     side = kit.px(kit.rng.choice((10, 12, 14, 18)))
     boxed, gap = kit.chance(0.5), kit.px(kit.rng.choice((1, 4, 8, 12)))
     x, bottom = box.left, box.top
-    for name in kit.rng.sample(sorted(ICONS), kit.rng.randint(2, 7)):
+    for name in kit.icons.choose(kit.rng, kit.rng.randint(2, 7)):
         if x + side + kit.px(6) + 2 > box.right or box.top + side + kit.px(6) + 2 > box.bottom:
             break
         drawn = widgets.icon(kit, x, box.top, name, side, boxed)

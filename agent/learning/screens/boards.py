@@ -1,4 +1,4 @@
-"""Scenes that are boards: scattered shapes, swatches, keypads, calendars, grids of points."""
+"""Scenes that are boards: scattered shapes, swatches, keypads, calendars, points, icons."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ SMALL, LARGE = (8, 10, 12), (20, 24, 30)
 
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghkmnqrtxyz"
 DIGITS = "0123456789"
+SIDES = (16, 16, 18, 20, 20, 24, 24, 28, 32)
+"""Sides of the icons of interfaces in pixels."""
+
 NUMBERED = 26
 """The smallest shape, in tenths of the font's size, that a character fits on."""
 
@@ -165,3 +168,18 @@ def axes(kit: Kit, box: Box) -> None:
         widgets.label(kit, cx + at * step - 3, cy + radius + 1, str(at), theme.bold)
         if at:
             widgets.label(kit, cx - radius - kit.px(11), cy - at * step - 5, str(at), theme.bold)
+
+
+def icons(kit: Kit, box: Box) -> None:
+    """Icons in rows, as in tool bars, palettes and launchers."""
+    side, boxed = kit.rng.choice(SIDES), kit.chance(0.4)
+    step = side + 2 * (kit.px(3) if boxed else 1) + kit.px(kit.rng.choice((1, 4, 8, 14)))
+    columns = min(int(box.width - 4) // step, kit.rng.randint(2, 8))
+    rows = min(int(box.height - 4) // step, kit.rng.randint(1, 5))
+    if columns < 1 or rows < 1:
+        return
+    left = round(box.left + 2 + kit.rng.random() * (box.width - 4 - columns * step))
+    top = round(box.top + 2 + kit.rng.random() * (box.height - 4 - rows * step))
+    for index, name in enumerate(kit.icons.choose(kit.rng, rows * columns)):
+        row, column = divmod(index, columns)
+        widgets.icon(kit, left + column * step, top + row * step, name, side, boxed)

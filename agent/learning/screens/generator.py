@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 from agent.learning.samples import Sample
 from agent.learning.screens import scenes
 from agent.learning.screens.canvas import Canvas
 from agent.learning.screens.header import draw_header
+from agent.learning.screens.iconsets import icons_of
 from agent.learning.screens.kit import Kit
 from agent.learning.screens.questions import Questioner, Takes
 from agent.learning.screens.theme import random_theme
@@ -37,9 +39,11 @@ class ScreenGenerator:
         size: width and height of the screens in pixels.
         split: "train", "validation" or "test"; they share neither content words nor fonts.
         questions: how many questions each screen has, at least one.
+        icons: folder of icon sets, made by `screens.iconpackages`; they belong to one split each.
+            None means drawn icons in all splits.
 
     Raises:
-        ValueError: an argument is out of range.
+        ValueError: an argument is out of range, or there are no icon sets in the folder.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class ScreenGenerator:
         size: Size = MINIWOB,
         split: str = "train",
         questions: int = 6,
+        icons: Path | None = None,
     ) -> None:
         if split not in SPLITS:
             raise ValueError(f"expected a split of {', '.join(SPLITS)}, actually {split!r}")
@@ -59,6 +64,8 @@ class ScreenGenerator:
         self._size = size
         self._split = split
         self._questions = questions
+        self._icons = icons
+        icons_of(icons, split)  # a folder without sets is told of now
 
     def sample(self, index: int) -> Sample:
         """The sample of this number: the same for the same arguments and the same fonts."""
@@ -71,7 +78,9 @@ class ScreenGenerator:
         web = rng.random() < WEB
         theme = random_theme(rng, self._split, plain=web and rng.random() < 0.7)
         canvas = Canvas(width, height, theme.page)
-        kit = Kit(rng, theme, canvas, Vocabulary(rng, self._split))
+        designs = icons_of(self._icons, self._split)
+        icons = designs[0] if len(designs) == 1 else rng.choice(designs)
+        kit = Kit(rng, theme, canvas, Vocabulary(rng, self._split), icons)
         top = (50 if rng.random() < 0.8 else rng.randint(40, 60)) if web else 0
         scenes.draw(kit, Box(0, top, width, height))
         asked = Questioner(kit).ask(self._questions)

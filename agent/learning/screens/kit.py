@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 
 from agent.learning.screens.canvas import Canvas
+from agent.learning.screens.iconsets import DRAWN, Icons
 from agent.learning.screens.theme import Theme
 from agent.learning.screens.vocabulary import Vocabulary
 
@@ -19,12 +20,14 @@ class Kit:
         theme: the look.
         canvas: where things are drawn.
         words: labels and running text.
+        icons: the design of its icons.
     """
 
     rng: random.Random
     theme: Theme
     canvas: Canvas
     words: Vocabulary
+    icons: Icons = DRAWN
 
     def px(self, tenths: float) -> int:
         """A length given for a 10-px font, in pixels of this theme."""

@@ -12,7 +12,6 @@ from agent.learning.screens import wording
 from agent.learning.screens.absences import missing
 from agent.learning.screens.dictation import Dictation
 from agent.learning.screens.element import Element
-from agent.learning.screens.icons import NICKNAMES
 from agent.learning.screens.kit import Kit
 from agent.learning.screens.relations import direction, in_a_row
 
@@ -138,7 +137,7 @@ class Questioner:
     def _control(self, element: Element, noun: str) -> str:
         """What a control in a row is called without its row."""
         if element.kind == "icon":
-            return f"{self._nickname(element)} icon"
+            return f"{self._kit.rng.choice(self._kit.icons.names(element.shape))} icon"
         return noun if element.kind == "link" else f'"{element.label}" button'
 
     def _by_type(self, element: Element, noun: str) -> Iterator[Sequence[str]]:
@@ -187,13 +186,14 @@ class Questioner:
             return self._kit.rng.choice((f'"{label}"', label))
         if anchor.kind == "shape" and self._alike(anchor, "shape", "color") == 1:
             return f"the {anchor.color} {anchor.shape}"
-        if anchor.kind == "icon" and self._alike(anchor, "shape") == 1:
-            return f"the {self._nickname(anchor)} icon"
+        if anchor.kind == "icon" and (names := self._icon_names(anchor)):
+            return f"the {self._kit.rng.choice(names)} icon"
         return ""
 
     def _by_look(self, element: Element) -> Iterator[Sequence[str]]:
-        if element.kind == "icon" and self._alike(element, "shape") == 1:
-            yield [text.format(name=self._nickname(element)) for text in wording.PICTURED]
+        if element.kind == "icon" and (names := self._icon_names(element)):
+            called = self._kit.rng.choice
+            yield [text.format(name=called(names)) for text in wording.PICTURED]
         if element.kind == "swatch":
             yield [text.format(color=element.color) for text in wording.SWATCH]
         if element.kind in ("shape", "letter", "digit"):
@@ -222,8 +222,12 @@ class Questioner:
         values = [getattr(element, field) for field in fields]
         return sum([getattr(e, field) for field in fields] == values for e in self._all)
 
-    def _nickname(self, element: Element) -> str:
-        return self._kit.rng.choice(NICKNAMES.get(element.shape, (element.shape,)))
+    def _icon_names(self, element: Element) -> list[str]:
+        """What an icon is called, as far as that fits no other icon of the screen."""
+        if self._alike(element, "shape") > 1:
+            return []
+        others = {e.shape for e in self._all if e.kind == "icon"} - {element.shape}
+        return self._kit.icons.tell_apart(element.shape, others)
 
 
 def _identity(element: Element) -> tuple[str, str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from agent.learning.screens import blocks, boards, widgets, windows
 from agent.learning.screens.element import Element
-from agent.learning.screens.icons import ICONS
+from agent.learning.screens.iconsets import IconSet
 from agent.learning.screens.kit import Kit
 from agent.learning.screens.places import free, inset
 from agent.learning.screens.stacks import page, stack
@@ -54,7 +54,8 @@ def _single(kit: Kit, spot: Box) -> None:
     elif kind < 0.9:
         widgets.slider(kit, spot.left, spot.top, spot.width)
     else:
-        widgets.icon(kit, spot.left, spot.top, kit.rng.choice(sorted(ICONS)), kit.px(14))
+        (name,) = kit.icons.choose(kit.rng, 1)
+        widgets.icon(kit, spot.left, spot.top, name, kit.px(14))
 
 
 def tabs(kit: Kit, box: Box) -> None:
@@ -144,6 +145,9 @@ SCENES: tuple[tuple[Scene, int], ...] = (
 )
 """Scenes with how often each is used."""
 
+ICONIC = 0.12
+"""Share of scenes that are icons only, where there is a set of them."""
+
 LARGEST = 260
 """Sides above this many tenths of the font's size are split."""
 
@@ -153,6 +157,9 @@ def draw(kit: Kit, box: Box) -> None:
     large = max(box.width, box.height) > kit.px(LARGEST)
     if large and kit.chance(0.75):
         split(kit, box)
+        return
+    if isinstance(kit.icons, IconSet) and kit.chance(ICONIC):
+        boards.icons(kit, box)
         return
     kinds, weights = zip(*SCENES, strict=True)
     scene: Scene = kit.rng.choices(kinds, weights)[0]

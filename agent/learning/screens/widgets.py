@@ -6,7 +6,7 @@ from PIL import Image
 
 from agent.learning.screens.element import Element
 from agent.learning.screens.fonts import Face
-from agent.learning.screens.icons import icon_mask, shape_mask
+from agent.learning.screens.icons import shape_mask
 from agent.learning.screens.kit import Kit
 from agent.learning.screens.theme import Color, distance, luminance, mix
 from vision.geometry import Box, Point
@@ -236,7 +236,7 @@ def icon(
 
 def glyph(kit: Kit, box: Box, name: str, color: Color) -> None:
     """The strokes of an icon alone."""
-    mask = icon_mask(name, round(box.width), round(box.height))
+    mask = kit.icons.mask(name, round(box.width), round(box.height))
     kit.canvas.stamp(mask, box.left, box.top, color)
 
 
