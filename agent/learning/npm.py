@@ -45,7 +45,8 @@ def package(name: str) -> Iterator[Path]:
 
 def _pack(npm: str, name: str, folder: Path) -> None:
     """Let npm write the package's archive into a folder."""
-    asked = [npm, "pack", "--silent", "--ignore-scripts", "--pack-destination", folder, "--", name]
+    options = ["--silent", "--ignore-scripts", "--pack-destination", str(folder)]
+    asked = [npm, "pack", *options, "--", name]
     try:
         done = subprocess.run(asked, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
     except subprocess.TimeoutExpired as error:
