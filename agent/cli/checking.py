@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.cli.options import Endpoint, ProfileName, api_key, fail
+from agent.cli.options import Endpoint, ProfileName, fail
 
 
 def doctor(endpoint: Endpoint = None, profile: ProfileName = None) -> None:
@@ -11,6 +11,7 @@ def doctor(endpoint: Endpoint = None, profile: ProfileName = None) -> None:
 
     from agent.doctor import Machine, examine, report
     from agent.endpoint import examine_endpoint
+    from agent.policies.named import api_key
 
     asked = examine_endpoint(endpoint, api_key(), profile) if endpoint else ()
     if not report(chain(examine(Machine()), asked)):

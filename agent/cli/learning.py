@@ -2,13 +2,48 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+import json
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.options import Endpoint, Model, ProfileName, fail, policy_of, size_of
+from agent.cli.options import (
+    Endpoint,
+    Model,
+    ProfileName,
+    fail,
+    named_policy,
+    policy_of,
+    size_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.progress import Progress
+
+    from agent.learning.playing import Crew
+    from agent.learning.scores import Rollout
+    from agent.policies.base import Policy
+    from agent.policies.named import NamedPolicy
+
+Workers = Annotated[int, typer.Option(min=1, help="Displays side by side.")]
+Ray = Annotated[
+    str | None,
+    typer.Option("--ray", help="Play on the Ray cluster at this address (extra `ray`)."),
+]
+RandomSeeds = Annotated[int, typer.Option(min=0, help="Pages that random clicks try.")]
+OracleSeeds = Annotated[
+    int, typer.Option(min=0, help="Pages that an oracle tries, which sees behind the screen.")
+]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", help="Also write everything to this file.")
+]
+Failures = Annotated[
+    Path | None, typer.Option(help="Keep the episodes of unsolved pages in this folder.")
+]
 
 evaluations = typer.Typer(help="Measure how often a model solves tasks.", no_args_is_help=True)
 
@@ -24,21 +59,17 @@ def miniwob(
     ] = None,
     max_steps: Annotated[int, typer.Option(min=1, help="The most decisions per page.")] = 30,
     repeats: Annotated[int, typer.Option(min=1, help="How often each page is played.")] = 1,
-    workers: Annotated[int, typer.Option(min=1, help="Displays side by side.")] = 1,
-    random_seeds: Annotated[int, typer.Option(min=0, help="Pages that random clicks try.")] = 20,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Also write everything to this file.")
-    ] = None,
-    failures: Annotated[
-        Path | None, typer.Option(help="Keep the episodes of unsolved pages in this folder.")
-    ] = None,
+    workers: Workers = 1,
+    ray: Ray = None,
+    random_seeds: RandomSeeds = 20,
+    oracle_seeds: OracleSeeds = 0,
+    json_file: JsonFile = None,
+    failures: Failures = None,
     model: Model = None,
     endpoint: Endpoint = None,
     profile: ProfileName = None,
 ) -> None:
     """Print how often MiniWoB++ tasks are solved, next to random clicks."""
-    import json
-
     from rich.console import Console
     from rich.progress import Progress
 
@@ -48,19 +79,54 @@ def miniwob(
     names = tasks_named(tasks)
     first = FIRST_SEED if first_seed is None else first_seed
     errors = Console(stderr=True)
-    with (
-        closing(policy_of(model, endpoint, profile)) as policy,
-        Progress(console=errors, disable=not errors.is_terminal) as progress,
-    ):
-        bar = progress.add_task("pages", total=len(names) * seeds * repeats)
+    with ExitStack() as held:
+        policy, crew = _players(held, named_policy(model, endpoint, profile), workers, ray)
+        progress = held.enter_context(Progress(console=errors, disable=not errors.is_terminal))
         table = evaluate(
             policy, names, seeds, first, max_steps, repeats=repeats, failures=failures,
-            random_seeds=random_seeds, workers=workers,
-            progress=lambda _: progress.advance(bar),
+            random_seeds=random_seeds, oracle_seeds=oracle_seeds, crew=crew,
+            progress=_counting(progress),
         )  # fmt: skip
-    if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(table.to_json(), indent=1), "utf-8")
+    _write_json(json_file, table.to_json())
+    Console(highlight=False).print(table.to_rich())
+
+
+@evaluations.command()
+def desktop(
+    tasks: Annotated[str, typer.Option(help="Tasks, commas between. [default: all]")] = "",
+    seeds: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 5,
+    max_steps: Annotated[int, typer.Option(min=1, help="The most decisions per episode.")] = 15,
+    workers: Workers = 1,
+    ray: Ray = None,
+    random_seeds: RandomSeeds = 5,
+    oracle_seeds: OracleSeeds = 1,
+    json_file: JsonFile = None,
+    failures: Failures = None,
+    model: Model = None,
+    endpoint: Endpoint = None,
+    profile: ProfileName = None,
+) -> None:
+    """Print how often tasks on real programs are solved: GTK, Qt and web, on a virtual display.
+
+    Programs' files, output and exit status judge, when the agent says that it is done.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from agent.learning.desktop.stage import TASKS, DesktopStage
+    from agent.learning.evaluate import evaluate
+
+    names = [name.strip() for name in tasks.split(",") if name.strip()] or list(TASKS)
+    errors = Console(stderr=True)
+    with ExitStack() as held:
+        policy, crew = _players(held, named_policy(model, endpoint, profile), workers, ray)
+        progress = held.enter_context(Progress(console=errors, disable=not errors.is_terminal))
+        table = evaluate(
+            policy, names, seeds, max_steps=max_steps, stage=DesktopStage, failures=failures,
+            random_seeds=random_seeds, oracle_seeds=oracle_seeds, crew=crew,
+            progress=_counting(progress),
+        )  # fmt: skip
+    _write_json(json_file, table.to_json())
     Console(highlight=False).print(table.to_rich())
 
 
@@ -71,17 +137,12 @@ def grounding(
     ocr: Annotated[
         bool, typer.Option("--ocr", help="Ask the OCR baseline too (needs the extra `ocr`).")
     ] = False,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Also write everything to this file.")
-    ] = None,
+    json_file: JsonFile = None,
     model: Model = None,
     endpoint: Endpoint = None,
     profile: ProfileName = None,
 ) -> None:
     """Print how often a model points at the right thing on screens that it has never seen."""
-    import json
-    from contextlib import ExitStack
-
     from rich.console import Console
 
     from agent.learning.grounding import evaluate_grounding, to_rich
@@ -92,10 +153,53 @@ def grounding(
         if ocr:
             policies.append(stack.enter_context(closing(OcrPolicy())))
         results = evaluate_grounding(policies, size_of(size), screens)
-    if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps([r.to_json() for r in results], indent=1), "utf-8")
+    _write_json(json_file, [result.to_json() for result in results])
     Console(highlight=False).print(to_rich(results))
+
+
+@evaluations.command()
+def reading(
+    pages: Annotated[int, typer.Option(min=1, help="Of 320x240, for each height.")] = 4,
+    json_file: JsonFile = None,
+    model: Model = None,
+) -> None:
+    """Print how many letters of 9 to 16 pixels a model's encoder reads right.
+
+    Words and fonts are those of the test split, which no training has seen.
+    """
+    from rich.console import Console
+
+    from agent.learning.reading import evaluate_reading, to_json, to_rich
+    from agent.policies.local import EMBEDDED, load_engine
+
+    readings = evaluate_reading(load_engine(model or EMBEDDED).model, pages)
+    _write_json(json_file, to_json(readings))
+    Console(highlight=False).print(to_rich(readings))
+
+
+def _players(
+    held: ExitStack, named: NamedPolicy, workers: int, ray: str | None
+) -> tuple[Policy, Crew]:
+    """Whom the options call to play, until `held` is closed."""
+    from agent.learning.playing import Threads
+
+    if ray is None:
+        return held.enter_context(closing(named.open())), Threads(workers)
+    from agent.learning.on_ray import RayCrew
+
+    return named, held.enter_context(RayCrew(ray, workers))
+
+
+def _counting(progress: Progress) -> Callable[[Rollout], None]:
+    """Counts the episodes of a run whose number only the run knows."""
+    bar = progress.add_task("episodes", total=None)
+    return lambda rollout: progress.update(bar, advance=1, description=rollout.task)
+
+
+def _write_json(path: Path | None, content: object) -> None:
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, indent=1), "utf-8")
 
 
 def train(

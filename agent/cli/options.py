@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -10,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from agent.policies.base import Policy
+    from agent.policies.named import NamedPolicy
     from vision.geometry import Size
 
 Model = Annotated[
@@ -36,27 +36,29 @@ def policy_of(
     device: str = "cpu",
 ) -> Policy:
     """The policy that the options name."""
-    if endpoint is None:
-        if profile is not None:
-            raise typer.BadParameter("--profile belongs to --endpoint")
-        from agent.policies.local import local_policy
+    return named_policy(model, endpoint, profile, device).open()
 
-        return local_policy(model, device)
-    if model is not None:
-        raise typer.BadParameter("give either --model or --endpoint")
-    from agent.policies.openai import OpenAIPolicy
+
+def named_policy(
+    model: Path | None,
+    endpoint: str | None = None,
+    profile: str | None = None,
+    device: str = "cpu",
+) -> NamedPolicy:
+    """The options, once they were found to go together."""
+    from agent.policies.named import NamedPolicy
     from agent.policies.profiles import profile_named
 
+    if endpoint is None and profile is not None:
+        raise typer.BadParameter("--profile belongs to --endpoint")
+    if endpoint is not None and model is not None:
+        raise typer.BadParameter("give either --model or --endpoint")
     try:
-        chosen = profile_named(profile) if profile is not None else None
+        if profile is not None:
+            profile_named(profile)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    return OpenAIPolicy(endpoint, profile=chosen, api_key=api_key())
-
-
-def api_key() -> str:
-    """The key for an endpoint, from the environment."""
-    return os.environ.get("EYEHAND_API_KEY") or "none"
+    return NamedPolicy(model, endpoint, profile, device)
 
 
 def size_of(text: str) -> Size:

@@ -23,8 +23,8 @@ from vision.geometry import Size
 
 DEFAULT_SIZE = Size(640, 480)
 
-START_SECONDS = 20.0
-"""How long a program may take to come up; a loaded machine needs far less."""
+START_SECONDS = 60.0
+"""How long a program may take to come up; 18 s were seen where a dozen programs share a core."""
 
 # Every click goes to the program under the pointer, and no key is kept back.
 _OPENBOX_CONFIG = """<?xml version="1.0" encoding="UTF-8"?>

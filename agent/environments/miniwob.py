@@ -76,7 +76,7 @@ READ_REWARD = "() => [WOB_RAW_REWARD_GLOBAL, WOB_DONE_GLOBAL]"
 
 
 class TaskError(ValueError):
-    """There is no such task."""
+    """There is no such task, or its program is not installed."""
 
 
 @dataclass(frozen=True)

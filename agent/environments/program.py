@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from typing import IO
 
 from Xlib import X
 from Xlib.display import Display
@@ -24,7 +25,10 @@ class ProgramError(OSError):
 
 @contextmanager
 def program(
-    command: str | Sequence[str], display: str, env: Mapping[str, str]
+    command: str | Sequence[str],
+    display: str,
+    env: Mapping[str, str],
+    output: IO[bytes] | int = subprocess.DEVNULL,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program until the block is left; its first window is up when the block begins.
 
@@ -32,6 +36,7 @@ def program(
         command: the program and its arguments, as a list or as a line split like a shell's.
         display: the X display's name.
         env: the environment; it names the display too.
+        output: where it prints to.
 
     Raises:
         ProgramError: it is not installed, or ended, or showed no window in half a minute.
@@ -45,7 +50,7 @@ def program(
         before = _windows(connection)
         with subprocess.Popen(
             [path, *words[1:]], env=dict(env), stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            stdout=output, stderr=subprocess.DEVNULL, start_new_session=True,
         ) as process:  # fmt: skip
             try:
                 _await_window(connection, before, process, words[0])

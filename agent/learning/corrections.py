@@ -25,9 +25,9 @@ from agent.environments.display import DisplayError
 from agent.environments.miniwob import TaskError
 from agent.episodes.reader import Episode
 from agent.learning.demonstrate import MAX_STEPS
-from agent.learning.evaluate import Stage
 from agent.learning.harvest import SHARD_SIZE, HarvestError, allow, shard_plan
 from agent.learning.likelihood import Answer
+from agent.learning.miniwob_stage import MiniWobStage
 from agent.learning.oracles.page import Move
 from agent.learning.oracles.tasks import ORACLES, next_move
 from agent.learning.preference import Pair, PairError
@@ -53,7 +53,7 @@ def agrees(action: Action, move: Move) -> bool:
 
 
 def corrections(
-    stage: Stage, policy: Policy, task: str, seed: int, max_steps: int = MAX_STEPS
+    stage: MiniWobStage, policy: Policy, task: str, seed: int, max_steps: int = MAX_STEPS
 ) -> Iterator[Pair]:
     """The pairs of one page.
 
@@ -148,7 +148,7 @@ def collect(tasks: Sequence[str], seeds: range, folder: Path, model: Path | None
         raise HarvestError(f"expected tasks with an oracle, actually: {', '.join(missing)}")
     folder.mkdir(parents=True, exist_ok=True)
     policy = local_policy(model)
-    with Stage() as stage:
+    with MiniWobStage() as stage:
         for path, task, part in shard_plan(tasks, seeds, folder):
             if not path.exists():
                 found = [pair for seed in part for pair in corrections(stage, policy, task, seed)]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from agent.learning.evaluate import Stage
 from agent.learning.harvest import allow
+from agent.learning.miniwob_stage import MiniWobStage
 from agent.learning.reinforcement.learner import Learner, Method
 from agent.learning.reinforcement.rollouts import pages, play_groups
 from agent.learning.train import Metrics, Trainer, TrainingError
@@ -49,7 +49,7 @@ class ReinforcementTrainer(Trainer):
 
     def run(self, report: Callable[[int, Metrics], None], save_every: int = 5) -> Metrics:
         """Train with a browser open until the recipe's last update."""
-        with Stage() as self._stage:
+        with MiniWobStage() as self._stage:
             return super().run(report, save_every)
 
     def _batches(self) -> Iterator[Any]:

@@ -98,12 +98,15 @@ class Row:
         random: random clicks on the first of its seeds; None: not asked for.
         every_time: the share of its pages (0..1) that were solved each time they were played, which
             is pass^k of arXiv 2406.12045 for k plays.
+        oracle: one that sees behind the screen, on the first of the seeds; None: not asked for, or
+            there is none.
     """
 
     task: str
     policy: Tally
     random: Tally | None
     every_time: float
+    oracle: Tally | None = None
 
 
 @dataclass(frozen=True)
@@ -147,12 +150,12 @@ class Table:
         if (repeats := self.conditions.get("repeats", 1)) > 1:
             caption += f"; {self.every_time:.1%} of the pages solved {repeats} times of {repeats}"
         shown = RichTable("task", caption=caption)
-        for heading in ("solved", "random clicks", "steps", "ms/step"):
+        for heading in ("solved", "random clicks", "oracle", "steps", "ms/step"):
             shown.add_column(heading, justify="right")
         for row in self.rows:
-            base = "–" if row.random is None else str(row.random)
+            bounds = ["–" if tally is None else str(tally) for tally in (row.random, row.oracle)]
             numbers = f"{row.policy.steps:.1f}", f"{row.policy.step_ms:.0f}"
-            shown.add_row(row.task, str(row.policy), base, *numbers)
+            shown.add_row(row.task, str(row.policy), *bounds, *numbers)
         shown.add_section()
         for name, (rate, count) in self.tiers().items():
             shown.add_row(f"{name} ({count} of {len(tiers()[name])})", f"{rate:.1%}", "", "", "")

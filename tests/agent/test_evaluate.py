@@ -22,6 +22,7 @@ from agent.episodes.reader import Episode
 from agent.episodes.replay import replay
 from agent.episodes.rules import rules_json
 from agent.learning.evaluate import evaluate
+from agent.learning.playing import Threads
 from agent.learning.scores import Rollout, Tally, solved_every_time, wilson
 from agent.learning.tiers import tasks_named, tiers
 from agent.policies.base import Decision, Observation, Policy, PolicyError
@@ -95,7 +96,8 @@ def test_a_policy_is_scored_next_to_random_clicks(tmp_path: Path) -> None:
     assert test.random.rollouts == 1
     assert dialog.policy.solved == 0
     assert table.mean == 0.5
-    assert tuple(told) == table.rollouts
+    assert tuple(told[:4]) == table.rollouts
+    assert len(told) == 4 + 2
     kept = {path.name for path in tmp_path.iterdir()}
     assert kept == {"click-dialog-1201539860", "click-dialog-1201539861"}
     assert json.loads(json.dumps(table.to_json()))["rows"][0]["policy"]["solved"] == 2
@@ -138,7 +140,7 @@ def test_only_pages_without_a_failure_count_as_solved_every_time() -> None:
 def test_two_workers_play_what_one_would_and_in_order() -> None:
     tasks = ["click-test", "click-dialog"]
     one, two = (
-        evaluate(ButtonFinder(), tasks, 2, max_steps=2, random_seeds=0, workers=workers)
+        evaluate(ButtonFinder(), tasks, 2, max_steps=2, random_seeds=0, crew=Threads(workers))
         for workers in (1, 2)
     )
     verdicts = [[(r.task, r.seed, r.solved) for r in table.rollouts] for table in (one, two)]
@@ -147,7 +149,7 @@ def test_two_workers_play_what_one_would_and_in_order() -> None:
 
 def test_one_worker_that_fails_ends_all() -> None:
     with pytest.raises(PolicyError, match="the script ended"):
-        evaluate(ScriptedPolicy([]), ["click-test"], seeds=6, random_seeds=0, workers=2)
+        evaluate(ScriptedPolicy([]), ["click-test"], seeds=6, random_seeds=0, crew=Threads(2))
 
 
 def test_groups_name_tasks_and_every_task_is_in_one_of_them() -> None:
@@ -164,9 +166,11 @@ def test_groups_name_tasks_and_every_task_is_in_one_of_them() -> None:
 
 def test_only_the_page_says_what_is_solved() -> None:
     policy = ScriptedPolicy(["Thought: Done.\nAction: finished()"])
-    table = evaluate(policy, ["click-test"], seeds=1, random_seeds=0)
+    table = evaluate(policy, ["click-test"], seeds=1, random_seeds=0, oracle_seeds=1)
     (row,) = table.rows
     assert (row.policy.solved, row.random) == (0, None)
+    assert row.oracle is not None  # which sees the page itself
+    assert (row.oracle.solved, row.oracle.rollouts) == (1, 1)
     assert table.rollouts[0].outcome == End.FINISHED
 
 

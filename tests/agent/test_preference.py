@@ -19,7 +19,7 @@ from agent.episodes.reader import Episode
 from agent.episodes.writer import EpisodeWriter
 from agent.learning.batch import collate
 from agent.learning.corrections import agrees, corrections, takeover
-from agent.learning.evaluate import Stage
+from agent.learning.miniwob_stage import MiniWobStage
 from agent.learning.oracles.page import Move
 from agent.learning.preference import Pair, PairError, dpo_loss
 from agent.learning.preferring import PreferenceTrainer
@@ -193,7 +193,7 @@ def test_a_person_who_took_over_makes_a_pair(tmp_path: Path) -> None:
 
 def test_mistakes_of_a_policy_are_collected_on_real_pages() -> None:
     policy = ScriptedPolicy(["Action: click(start_box='(990,990)')"] * 3)
-    with Stage() as stage:
+    with MiniWobStage() as stage:
         pairs = list(corrections(stage, policy, "click-test", 5, max_steps=3))
     assert len(pairs) == 1, "the correction was performed and solved the page"
     chosen, rejected = pairs[0].chosen.question, pairs[0].rejected.question

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.learning.evaluate import Stage
 from agent.learning.harvest import HarvestError
+from agent.learning.miniwob_stage import MiniWobStage
 from agent.learning.recipe import Recipe
 from agent.learning.reinforcement.returns import group_relative
 from agent.learning.reinforcement.rollouts import pages, play_groups
@@ -47,7 +47,7 @@ def test_the_model_learns_from_pages_that_it_played(tmp_path: Path) -> None:
 
 def test_an_episode_whose_browser_dies_is_played_again_and_never_dropped(tmp_path: Path) -> None:
     a_model(tmp_path)
-    with Stage() as stage:
+    with MiniWobStage() as stage:
         for pid in browsers(os.getpid()):
             os.kill(pid, signal.SIGKILL)
         played = play_groups(stage, tiny_model(), tmp_path, LESSONS, [("click-test", 4)])

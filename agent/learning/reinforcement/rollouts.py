@@ -7,12 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
 
-from actions.backends.base import BackendError
-from agent.environments.browser import BrowserError
-from agent.environments.display import DisplayError
 from agent.episodes.reader import Episode
-from agent.learning.evaluate import Stage
 from agent.learning.harvest import FIRST_EVALUATION_SEED
+from agent.learning.miniwob_stage import MiniWobStage
+from agent.learning.playing import BROKEN
 from agent.learning.recorded import answers_of
 from agent.learning.reinforcement.exploring import exploring
 from agent.learning.reinforcement.returns import Trajectory
@@ -21,9 +19,6 @@ from agent.model.engine import Engine
 from agent.model.kimi_vl import KimiVL
 from agent.model.prompt import embedded_tokenizer
 from agent.policies.local import EmbeddedPolicy
-from vision.capture import CaptureError
-
-_BROKEN = (BrowserError, DisplayError, CaptureError, BackendError)
 
 
 def pages(lessons: Reinforcement, seed: int, update: int) -> Iterator[tuple[str, int]]:
@@ -35,7 +30,7 @@ def pages(lessons: Reinforcement, seed: int, update: int) -> Iterator[tuple[str,
 
 
 def play_groups(
-    stage: Stage,
+    stage: MiniWobStage,
     model: KimiVL,
     directory: Path,
     lessons: Reinforcement,
@@ -64,7 +59,7 @@ def play_groups(
 
 
 def _played(
-    stage: Stage, policy: EmbeddedPolicy, task: str, seed: int, max_steps: int
+    stage: MiniWobStage, policy: EmbeddedPolicy, task: str, seed: int, max_steps: int
 ) -> Trajectory:
     group = f"{task}-{seed}"
     for _ in range(2):
@@ -72,7 +67,7 @@ def _played(
             record = Path(scratch) / "episode"
             try:
                 rollout = stage.play(policy, task, seed, max_steps, record)
-            except _BROKEN:
+            except BROKEN:
                 stage.restart()
                 continue
             answers = tuple(answers_of(Episode.open(record)).values())
