@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from agent.model.config import KimiVLConfig
 from agent.model.int4 import Int4Linear
+from agent.model.int8 import SCALE, dequantised
 from agent.model.kimi_vl import KimiVL
 
 CONFIG = "config.json"
@@ -78,14 +79,17 @@ def load(
             of weights are not what config.json calls for; a weight is not finite.
     """
     directory = Path(directory)
-    model = _described(directory)
-    stored = _headers(directory)
-    _compare(directory, model.state_dict(), stored)
+    model, int8 = _described(directory)
+    stored, scales = _parted(_headers(directory)) if int8 else (_headers(directory), {})
+    _compare(directory, model.state_dict(), stored, scales)
     owners = dict(_owners(model))
     for file, names in _batches(stored):
         with safe_open(file, framework="pt") as shard:
             for name in names:
-                _place(*owners[name], _private(name, shard.get_tensor(name), device, dtype))
+                tensor = shard.get_tensor(name)
+                if name in scales:
+                    tensor = dequantised(tensor, scales[name])
+                _place(*owners[name], _private(name, tensor, device, dtype))
     for module in model.modules():
         if isinstance(module, Int4Linear):
             module.pack()
@@ -138,10 +142,11 @@ def _blueprint(config: KimiVLConfig) -> KimiVL:
         return KimiVL(config)
 
 
-def _described(directory: Path) -> KimiVL:
-    """The network that config.json describes, without storage."""
+def _described(directory: Path) -> tuple[KimiVL, bool]:
+    """The network that config.json describes, without storage, and whether it lies in 8 bits."""
     try:
-        return _blueprint(KimiVLConfig.load(directory))
+        config = KimiVLConfig.load(directory)
+        return _blueprint(replace(config, int8=False)), config.int8
     except FileNotFoundError as error:
         raise CheckpointError(
             f"expected {CONFIG} in {directory}, found none; name a folder with a checkpoint"
@@ -159,6 +164,20 @@ def _headers(directory: Path) -> dict[str, _Stored]:
                 raise CheckpointError(f"{name} is both in {stored[name].file.name} and {file.name}")
             stored[name] = entry
     return {name: entry for name, entry in stored.items() if not name.endswith(IGNORED)}
+
+
+def _parted(stored: Mapping[str, _Stored]) -> tuple[dict[str, _Stored], dict[str, Tensor]]:
+    """Headers of the weights, and the scales of those that are stored in 8 bits."""
+    named = {name: entry for name, entry in stored.items() if name.endswith(SCALE)}
+    scales: dict[str, Tensor] = {}
+    for file in {entry.file for entry in named.values()}:
+        with safe_open(file, framework="pt") as shard:
+            for name, entry in named.items():
+                matrix = stored.get(name.removesuffix(SCALE))
+                if entry.file == file and matrix and entry.shape == matrix.shape[:1]:
+                    scales[name.removesuffix(SCALE)] = shard.get_tensor(name)
+    rest = {k: v for k, v in stored.items() if k.removesuffix(SCALE) not in scales or k in scales}
+    return rest, scales
 
 
 def weight_files(directory: Path) -> list[Path]:
@@ -205,7 +224,10 @@ def _header(file: Path) -> dict[str, _Stored]:
 
 
 def _compare(
-    directory: Path, expected: Mapping[str, Tensor], stored: Mapping[str, _Stored]
+    directory: Path,
+    expected: Mapping[str, Tensor],
+    stored: Mapping[str, _Stored],
+    scales: Mapping[str, Tensor],
 ) -> None:
     """Refuse the checkpoint with all differences between configuration and headers."""
     wrong_shape, wrong_type = [], []
@@ -214,7 +236,8 @@ def _compare(
         if tuple(want.shape) != have.shape:
             shapes = f"expected {list(want.shape)}, actually {list(have.shape)}"
             wrong_shape.append(f"{name}: {shapes}")
-        if want.is_floating_point() != (have.dtype in FLOATS):
+        floating = have.dtype in FLOATS or (have.dtype == "I8" and name in scales)
+        if want.is_floating_point() != floating:
             wrong_type.append(f"{name}: {have.dtype}")
     faults = {
         "missing": sorted(expected.keys() - stored.keys()),

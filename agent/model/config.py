@@ -77,12 +77,14 @@ class KimiVLConfig:
 
     Attributes:
         pointer: None for Kimi-VL itself; with it, coordinates come from a pointing head.
+        int8: whether the matrices are stored in 8 bits; a network that was read has them widened.
     """
 
     vision: VisionConfig = field(default_factory=VisionConfig)
     text: TextConfig = field(default_factory=TextConfig)
     media_placeholder_token_id: int = 163605
     pointer: PointerConfig | None = None
+    int8: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The published layout, so that `from_json(to_json(c)) == c`."""
@@ -98,6 +100,8 @@ class KimiVLConfig:
             del out["text_config"]["int4_group"]
         if self.pointer is not None:
             out["pointer_config"] = asdict(self.pointer)
+        if self.int8:
+            out["int8"] = True
         return out
 
     @classmethod
@@ -118,6 +122,7 @@ class KimiVLConfig:
             text=_known(TextConfig, text),
             media_placeholder_token_id=raw.get("media_placeholder_token_id", 163605),
             pointer=_known(PointerConfig, pointer) if pointer else None,
+            int8=bool(raw.get("int8", False)),
         )
 
     @classmethod
