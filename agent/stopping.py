@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import tempfile
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +17,11 @@ from pathlib import Path
 
 def folder() -> Path:
     """Where the runs of this user are announced."""
-    base = os.environ.get("XDG_RUNTIME_DIR")
-    return (
-        Path(base) / "eyehand" if base else Path(tempfile.gettempdir()) / f"eyehand-{os.getuid()}"
-    )
+    if base := os.environ.get("XDG_RUNTIME_DIR"):
+        return Path(base) / "eyehand"
+    from tempfile import gettempdir  # slow to import, and a stop is urgent
+
+    return Path(gettempdir()) / f"eyehand-{os.getuid()}"
 
 
 @contextmanager
@@ -53,3 +54,15 @@ def stop_all(where: Path | None = None) -> int:
             else:
                 path.unlink(missing_ok=True)  # it was killed
     return stopped
+
+
+def report_stop() -> None:
+    """Stop every run of this user, and say so.
+
+    Raises:
+        SystemExit: there was none.
+    """
+    count = stop_all()
+    if not count:
+        sys.exit("eyehand: nothing is running")
+    sys.stdout.write(f"stopped  {count}\n")

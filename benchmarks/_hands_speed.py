@@ -29,6 +29,19 @@ _LATE_SECONDS = 10.0
 _START_SECONDS = 60.0
 """Torch takes its time to come up."""
 
+_RUN = """
+import signal, sys, time
+from agent.stopping import announced
+
+def stop(*_):
+    print(time.time(), flush=True)
+    sys.exit()
+
+with announced():
+    signal.signal(signal.SIGINT, stop)
+    print("ready", flush=True)
+    time.sleep(60)
+"""
 _PRESSES = """
 backend.move(Point(500, 200))
 backend.button_down(Button.LEFT)
@@ -80,6 +93,7 @@ def measure(sheet: Sheet, seconds: float) -> None:
             "kill -9 to released and remapped", seconds * 0.2, lambda: _kills(stage, seconds * 0.2)
         )
     _measure_kills_elsewhere(sheet, seconds * 0.1)
+    sheet.row("eyehand stop to SIGINT", seconds * 0.1, lambda: _commands(seconds * 0.1))
     sheet.row(
         "1080p screen to tensor", seconds * 0.2 + _START_SECONDS, lambda: _captures(seconds * 0.2)
     )
@@ -183,6 +197,23 @@ def _kills_elsewhere(
             assert time.time() - begun < _LATE_SECONDS, "not undone"
             ups += [e["time"] for e in stage.received() if e["event"].endswith("_up")]
         spent.append(max(ups) - begun)
+    return _percentiles(spent)
+
+
+def _commands(seconds: float) -> tuple[str, ...]:
+    """From starting the command, Python and all, to the signal that the run receives."""
+    spent = []
+    with tempfile.TemporaryDirectory() as folder:
+        env = {**os.environ, "XDG_RUNTIME_DIR": folder}
+        for _ in rounds(TRIES, seconds):
+            run = subprocess.Popen(
+                [sys.executable, "-c", _RUN], stdout=subprocess.PIPE, text=True, env=env
+            )
+            assert run.stdout is not None and run.stdout.readline() == "ready\n"
+            begun = time.time()
+            stop = [sys.executable, "-m", "agent", "stop"]
+            subprocess.run(stop, env=env, stdout=subprocess.DEVNULL, check=True)
+            spent.append(float(run.communicate()[0]) - begun)
     return _percentiles(spent)
 
 

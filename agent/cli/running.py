@@ -112,9 +112,6 @@ def run(
 
 def stop() -> None:
     """Stop every run of yours on this machine, and release what it holds."""
-    from agent.stopping import stop_all
+    from agent.stopping import report_stop
 
-    count = stop_all()
-    if not count:
-        fail("nothing is running")
-    typer.echo(f"stopped  {count}")
+    report_stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,6 +75,19 @@ def test_rules_about_windows_hold_on_wayland(stage: WaylandStage, backend: Wayla
     assert guard.check(Hotkey(("enter",))).permission is Permission.ALLOW
     assert guard.check(Click(Point(-5, -5))).permission is Permission.DENY
     assert guard.check(Click(Point(5, 5))).permission is Permission.ALLOW
+
+
+def test_sway_can_have_stop_keys(stage: WaylandStage, backend: WaylandBackend) -> None:
+    """As the usage says: `eyehand stop` by a key of the compositor."""
+    folder = Path(stage.display).parent  # where sway, which is another user, may write
+    tell_sway(stage, f"bindsym Ctrl+Alt+Escape exec touch {folder}/pressed")
+    for key in ("ctrl", "alt", "esc"):
+        backend.key_down(key)
+    backend.release_all()
+    deadline = time.monotonic() + 10
+    while not (folder / "pressed").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert (folder / "pressed").exists()
 
 
 def test_a_desktop_without_windows_or_without_sway_knows_none(tmp_path: Path) -> None:

@@ -52,6 +52,20 @@ def test_a_run_that_was_killed_is_not_mistaken_for_another_process(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_command_stops_them_without_importing_the_rest_of_the_command_line(
+    tmp_path: Path,
+) -> None:
+    child = start(tmp_path / "eyehand")
+    stop = [sys.executable, "-X", "importtime", "-m", "agent", "stop"]
+    env = {"XDG_RUNTIME_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    stopped, again = (subprocess.run(stop, env=env, capture_output=True, text=True) for _ in "ab")
+    assert child.communicate()[0] == "interrupted\n"
+    assert (stopped.returncode, stopped.stdout) == (0, "stopped  1\n")
+    assert "agent.stopping" in stopped.stderr and "typer" not in stopped.stderr
+    assert again.returncode == 1
+    assert again.stderr.splitlines()[-1] == "eyehand: nothing is running"
+
+
 def test_nothing_is_announced_before_or_after(tmp_path: Path) -> None:
     place = tmp_path / "runs"
     assert stop_all(place) == 0
