@@ -20,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 from vision.attention import segment_attention
 from vision.linear import Linear
-from vision.stem import ConvStem, LetterTower
+from vision.stem import ConvStem, LetterCodes, LetterTower
 
 Grid = tuple[int, int]
 """(rows, columns) of an image in patches."""
@@ -90,14 +90,16 @@ class PatchEmbed(nn.Module):
         inner, side = 3, config.patch_size
         if config.stem_channels:
             inner, side = config.stem_channels[-1], config.patch_size // 2
-        self.letters = LetterTower(inner, config.letter_blocks) if config.letter_blocks else None
+        towers = config.letter_blocks > 0
+        self.letters = LetterTower(inner, config.letter_blocks) if towers else None
+        self.codes = LetterCodes(config.hidden_size, side) if towers else None
         self.proj = nn.Conv2d(inner, config.hidden_size, side, stride=side)
         self.pos_emb = PosEmb(config)
 
     def forward(self, patches: Tensor, grids: Sequence[Grid]) -> tuple[Tensor, Tensor | None]:
         """Packed patches (L, 3, 14, 14) -> embeddings (L, hidden), and letters if there is a tower.
 
-        Letters are (L, cells, channels): cells of 2x2 pixels, in raster order inside each patch.
+        Letters are (L, cells, classes): cells of 2x2 pixels, in raster order inside each patch.
         """
         if self.stem is None:
             embedded = F.linear(patches.flatten(1), self.proj.weight.flatten(1), self.proj.bias)
@@ -122,13 +124,14 @@ class PatchEmbed(nn.Module):
             .permute(0, 3, 1, 4, 2, 5)
             .reshape(count, 3, h * p, w * p)
         )
-        features, letters = self.stem(x.contiguous(memory_format=torch.channels_last)), None
-        if self.letters is not None:
-            letters, features = self.letters(features)
-            letters = _cells(letters, grid)
+        features = self.stem(x.contiguous(memory_format=torch.channels_last))
         # As in `forward`, one matrix product: a convolution's backward takes four times as long.
         weight = self.proj.weight.permute(0, 2, 3, 1).flatten(1)
-        return F.linear(_cells(features, grid).flatten(1), weight, self.proj.bias), letters
+        embedded = F.linear(_cells(features, grid).flatten(1), weight, self.proj.bias)
+        if self.letters is None or self.codes is None:
+            return embedded, None
+        letters = _cells(self.letters(features), grid)
+        return embedded + self.codes(letters), letters
 
 
 def _cells(features_NCHW: Tensor, grid: Grid) -> Tensor:

@@ -10,8 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+LETTER_CLASSES = 96
+"""Class 0 is no letter, the others are printable ASCII (`agent.model.pointer.PRINTABLE`)."""
+CODE_SIZE = 32
+"""Numbers that stand for a letter."""
 
 
 class ConvStem(nn.Module):
@@ -49,17 +55,33 @@ class LetterBlock(nn.Module):
 
 
 class LetterTower(nn.Module):
-    """What letter is where, cell by cell of 2x2 pixels, from the stem's features.
-
-    `merge` starts at zero: a network that gets a tower is at first the one that it was.
-    """
+    """Which letter has its centre in a cell of 2x2 pixels, from the stem's features."""
 
     def __init__(self, channels: int, blocks: int) -> None:
         super().__init__()
         self.blocks = nn.Sequential(*(LetterBlock(channels) for _ in range(blocks)))
-        self.merge = nn.Conv2d(channels, channels, 1)
+        self.spell = nn.Conv2d(channels, LETTER_CLASSES, 1)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, C, H, W) features -> letters of the same shape, and features that know of them."""
-        letters = self.blocks(features)
-        return letters, features + self.merge(letters)
+    def forward(self, features: Tensor) -> Tensor:
+        """(n, C, H, W) -> (n, classes, H, W) logits; class 0 is "no letter"."""
+        return self.spell(self.blocks(features))
+
+
+class LetterCodes(nn.Module):
+    """The letters of a patch as one vector: what they are, in which column, how high.
+
+    Its way out starts at zero: a network that gets a tower is at first the one that it was.
+    """
+
+    def __init__(self, hidden: int, side: int) -> None:
+        super().__init__()
+        self.side = side
+        self.code = nn.Linear(LETTER_CLASSES - 1, CODE_SIZE, bias=False)
+        self.place = nn.Linear(2 * side * CODE_SIZE, hidden)
+
+    def forward(self, cells: Tensor) -> Tensor:
+        """(L, cells, classes) logits, raster order -> (L, hidden)."""
+        codes = self.code(cells.softmax(-1)[..., 1:]).unflatten(1, (self.side, self.side))
+        height = torch.linspace(-1, 1, self.side, device=cells.device)[:, None, None]
+        columns = torch.cat([codes.sum(1), (codes * height).sum(1)], -1)
+        return self.place(columns.flatten(1))

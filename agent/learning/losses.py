@@ -46,7 +46,7 @@ def score(model: KimiVL, batch: Batch, weights: Weights) -> Scores:
     point, point_right, offset = _point(model, states, patches_BLD, batch)
     read, read_right = _read(model, encoded.patches, batch.glyphs)
     quoted, quote_right = _quote(model, states, batch)
-    spell, spell_right = _spell(model, encoded.letters, batch.letters, states)
+    spell, spell_right = _spell(encoded.letters, batch.letters, states)
     loss = (
         weights.text * text
         + weights.point * point
@@ -66,7 +66,7 @@ def score(model: KimiVL, batch: Batch, weights: Weights) -> Scores:
 
 def _spelling_alone(model: KimiVL, batch: Batch, weights: Weights) -> Scores:
     embedded, letters = model.vision_tower.embed(batch.patches, batch.grids)
-    spell, right = _spell(model, letters, batch.letters, embedded)
+    spell, right = _spell(letters, batch.letters, embedded)
     loss = weights.spell * spell
     metrics = {"loss": loss, "spell_loss": spell, "spell_right": right}
     return Scores(loss, {name: value.detach() for name, value in metrics.items()})
@@ -132,16 +132,14 @@ def _read(model: KimiVL, patches: Tensor, glyphs: Tensor) -> tuple[Tensor, Tenso
     return loss, right
 
 
-def _spell(
-    model: KimiVL, letters: Tensor | None, wanted: Tensor, like: Tensor
-) -> tuple[Tensor, Tensor]:
+def _spell(letters: Tensor | None, wanted: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
     """Cross-entropy over cells with a letter and as many without; the share of letters right."""
     some, none = wanted > 0, (wanted == 0).nonzero()
-    if model.speller is None or letters is None or not some.any():
+    if letters is None or not some.any():
         return like.new_zeros(()), _nobody(like)
-    logits = model.speller(letters[some]).float()
+    logits = letters[some].float()
     empty = none[:: max(1, len(none) // len(logits))]  # most are: an even share of them is enough
-    blank = model.speller(letters[empty[:, 0], empty[:, 1]]).float()
+    blank = letters[empty[:, 0], empty[:, 1]].float()
     found = F.cross_entropy(logits, wanted[some])
     loss = 0.5 * found + 0.5 * F.cross_entropy(blank, blank.new_zeros(len(blank)).long())
     return loss, (logits.argmax(-1) == wanted[some]).float().mean()

@@ -55,7 +55,7 @@ NOT_HIDDEN = (
     "embed_tokens.weight",
     "lm_head.weight",
     "reader.proj.weight",
-    "speller.proj.weight",
+    "codes.code.weight",
     "gate.weight",
     "quoter.embed.weight",
     "quoter.places.weight",

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from agent.model.cache import Cache, Packed
 from agent.model.config import KimiVLConfig
 from agent.model.decoder import LanguageModel
-from agent.model.pointer import PointingHead, ReadingHead, SpellingHead
+from agent.model.pointer import PointingHead, ReadingHead
 from agent.model.quoting import QuotingHead
 from vision.moonvit import Grid, MoonVit
 from vision.projector import Projector
@@ -29,7 +29,7 @@ class Encoded:
         patches: (L, vision hidden), packed, raster order inside each image.
         tokens: (L / 4, text hidden), the visual tokens, packed.
         grids: (rows, columns) of each image in patches.
-        letters: (L, cells, channels) of the letter tower, if there is one.
+        letters: (L, cells, classes) logits of the letter tower, if there is one.
     """
 
     patches: Tensor
@@ -49,10 +49,6 @@ class KimiVL(nn.Module):
         self.language_model = LanguageModel(config.text)
         self.pointer = PointingHead(config, config.pointer) if config.pointer else None
         self.reader = ReadingHead(config, config.pointer) if config.pointer else None
-        spelling = config.vision.letter_blocks > 0
-        self.speller = (
-            SpellingHead(config.vision, config.pointer) if config.pointer and spelling else None
-        )
         quote_size = config.pointer.quote_size if config.pointer else 0
         self.quoter = QuotingHead(config, quote_size) if quote_size else None
 
@@ -105,8 +101,8 @@ class KimiVL(nn.Module):
         """Random weights for training from scratch: every layer keeps the size of its input.
 
         Matrices and kernels get normal(0, 1 / sqrt(fan in)), residual outputs are scaled down by
-        depth, embeddings get normal(0, 1), positions normal(0, 0.2), biases and the letter tower's
-        way out zero; other vectors stay as they are. The seed alone decides.
+        depth, embeddings get normal(0, 1), positions normal(0, 0.2), biases and the way out of
+        the letter codes zero; other vectors stay as they are. The seed alone decides.
         """
         generator = torch.Generator().manual_seed(seed)
         depth = self.config.text.num_hidden_layers + self.config.vision.num_hidden_layers
@@ -122,8 +118,10 @@ class KimiVL(nn.Module):
                 std = 1.0
             elif name.endswith("pos_emb.weight"):
                 std = 0.2
-            elif name.endswith(".merge.weight"):
+            elif name.endswith("codes.place.weight"):
                 std = 0.0
+            elif name.endswith("codes.code.weight"):
+                std = 1.0
             elif name.endswith(".mix.weight"):
                 std *= 0.5
             parameter.normal_(0, std, generator=generator)

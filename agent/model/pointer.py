@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from agent.model.config import KimiVLConfig, PointerConfig
-from vision.moonvit import VisionConfig
 
 PRINTABLE = "".join(map(chr, range(32, 127)))
 """Glyph classes are indices into this string plus one; class 0 is "nothing"."""
@@ -75,15 +74,3 @@ class ReadingHead(nn.Module):
     def forward(self, patches: Tensor) -> Tensor:
         """(..., vision hidden) -> (..., slots, classes) logits."""
         return self.proj(patches).unflatten(-1, self.shape)
-
-
-class SpellingHead(nn.Module):
-    """Which letter has its centre in a cell of 2x2 pixels, from the letter tower's features."""
-
-    def __init__(self, vision: VisionConfig, pointer: PointerConfig) -> None:
-        super().__init__()
-        self.proj = nn.Linear(vision.stem_channels[-1], pointer.glyph_classes)
-
-    def forward(self, letters: Tensor) -> Tensor:
-        """(..., channels) -> (..., classes) logits."""
-        return self.proj(letters)
