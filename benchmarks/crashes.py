@@ -2,6 +2,9 @@
 
     python benchmarks/crashes.py [--kills 1000] [--seed 7] [--cuts 3]
 
+1,000 kills take some minutes and the cuts 10 s of processor time: on a machine that other work
+keeps busy, do them in parts (`--kills 0`, `--cuts 0`).
+
 Each writer is a process of its own that records steps as fast as it can, tells of every step that
 was acknowledged, and is killed at a random moment of a random step. After the kill every
 acknowledged step must be there, pixel for pixel, at most one more may follow, and `verify` must
@@ -21,6 +24,7 @@ import signal
 import tempfile
 import time
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +144,7 @@ def cut(last: int) -> tuple[int, int]:
         return lines, wrong + (not verify(path).ok)
 
 
+@cache
 def small(number: int) -> Frame:
     """Every second one is a difference to the one before."""
     pixels = np.random.default_rng(number // 2).integers(0, 255, (8, 12, 3), np.uint8)
@@ -159,7 +164,8 @@ def cut_lines(path: Path, last: int) -> tuple[int, int]:
         complete = whole[:length].count(b"\n")
         report = verify(path)
         right = (report.ok, report.steps, report.end) == (True, complete, ends[complete])
-        wrong += not (right and shows(path, complete))
+        whole_pictures = length not in ends or shows(path, complete)  # no cut changes a picture
+        wrong += not (right and len(Episode.open(path).steps) == complete and whole_pictures)
     file.write_bytes(whole)
     return len(lengths), wrong
 
@@ -173,7 +179,7 @@ def cut_picture(path: Path, step: int, name: str) -> tuple[int, int]:
         os.truncate(file, length)
         told = verify(path).problems
         right = [(problem.file, problem.step) for problem in told] == [(name, step)]
-        wrong += not (right and shows(path, step))
+        wrong += not (right and (length % 16 or shows(path, step)))
     file.write_bytes(whole)
     return len(whole), wrong
 
@@ -181,7 +187,7 @@ def cut_picture(path: Path, step: int, name: str) -> tuple[int, int]:
 def shows(path: Path, count: int) -> bool:
     """Whether the first steps are there, pixel for pixel."""
     episode = Episode.open(path)
-    return len(episode.steps) >= count and all(
+    return all(
         np.array_equal(episode.frame(step).pixels, small(step.index).pixels)
         for step in episode.steps[:count]
     )
@@ -195,14 +201,16 @@ def main() -> None:
     parser.add_argument("--cuts", type=int, default=3, help="how many last steps are cut")
     chosen = parser.parse_args()
     found, steps = kill(chosen.kills, chosen.seed)
+    spent = time.process_time()
     table = Table("left after the kill", "times")
     for words, times in found.most_common():
         table.add_row(words, str(times))
     Console().print(table)
     broken = sum(times for words, times in found.items() if words.isupper())
     Console().print(f"{chosen.kills} kills, {steps} acknowledged steps, {broken} broken promises")
-    cuts, wrong = cut(chosen.cuts)
-    Console().print(f"{cuts} cuts, {wrong} broken promises")
+    cuts, wrong = cut(chosen.cuts) if chosen.cuts else (0, 0)
+    spent = time.process_time() - spent
+    Console().print(f"{cuts} cuts, {wrong} broken promises ({spent:.0f} s of processor time)")
     raise SystemExit(broken + wrong > 0)
 
 

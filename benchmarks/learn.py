@@ -1,6 +1,6 @@
 """Learn an app from 20 recordings: what the model makes of it before and after.
 
-    python benchmarks/learn.py [--folder DIR] [--recordings 20] [--steps 60] [--screens 25]
+    python benchmarks/learn.py [--folder DIR] [--recordings 20] [--steps 50] [--screens 100]
 
 `_learn_app.py` is a control panel whose buttons carry short forms that the instructions do not
 hold, so a model that looks for the words of the instruction finds nothing. A script that knows the
@@ -106,7 +106,7 @@ def found(paths: list[Path], model: Path) -> tuple[int, int]:
     """How many decisions a model takes nearly as recorded, and how many there are."""
     with closing(local_policy(model)) as policy:
         reports = [agent_replay(path, policy) for path in paths]
-    return sum(report.near for report in reports), sum(report.steps for report in reports)
+    return sum(sum(report.near) for report in reports), sum(report.steps for report in reports)
 
 
 def _of(part: int, whole: int) -> str:
@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--recordings", type=int, default=20)
     parser.add_argument("--steps", type=int)
-    parser.add_argument("--screens", type=int, default=25)
+    parser.add_argument("--screens", type=int, default=100)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = chosen.folder or Path(scratch)

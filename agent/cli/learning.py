@@ -241,13 +241,13 @@ def learn(
     held_out: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the recordings that only judge.")
     ] = 0.25,
-    screens: Annotated[int, typer.Option(min=1, help="Standard screens that judge.")] = 50,
+    screens: Annotated[int, typer.Option(min=1, help="Standard screens that judge.")] = 100,
 ) -> None:
     """Train a model of the embedded kind on recordings; keep it when it does better.
 
-    Better means: more decisions as recorded in the episodes that were held back, and no fewer right
-    answers about fixed sets of generated screens, small ones and some of the size of a desktop.
-    Otherwise nothing is kept and the status is 1.
+    Better means: more decisions as recorded in the episodes that were held back, and, 95 % sure,
+    no loss of 3 in 100 answers about fixed sets of generated screens, small ones and some of the
+    size of a desktop. Otherwise nothing is kept and the status is 1.
     """
     from dataclasses import replace
 

@@ -34,7 +34,7 @@ class AgentReport:
         steps: how many were decided again.
         texts: how many answers were the same to the letter.
         actions: how many came to the same actions in whole screen pixels.
-        near: how many came to actions of the same kinds at nearly the same places.
+        near: which steps, in order, came to actions of the same kinds at nearly the same places.
         skipped: steps left out, since something in their text was withheld.
         same_weights: whether the recorded model is the one that decided again.
         differences: of the steps whose actions differ.
@@ -44,7 +44,7 @@ class AgentReport:
     steps: int
     texts: int
     actions: int
-    near: int
+    near: tuple[bool, ...]
     skipped: int
     same_weights: bool
     differences: tuple[Difference, ...]
@@ -57,7 +57,8 @@ class AgentReport:
     def __str__(self) -> str:
         model = "the same weights" if self.same_weights else "other weights"
         told = f"{self.path}: {self.steps} steps decided again by {model}"
-        counts = f"{self.texts} same texts, {self.actions} same actions, {self.near} nearly so"
+        near = sum(self.near)
+        counts = f"{self.texts} same texts, {self.actions} same actions, {near} nearly so"
         skipped = [f"{self.skipped} steps left out: withheld"] if self.skipped else []
         return "\n".join([f"{told}: {counts}", *skipped, *map(str, self.differences)])
 
@@ -70,7 +71,8 @@ def agent_replay(path: Path | str, policy: Policy) -> AgentReport:
         PolicyError: the policy cannot decide at all.
     """
     episode = Episode.open(path)
-    texts = actions = near = 0
+    texts = actions = 0
+    near: list[bool] = []
     differences: list[Difference] = []
     whole = [step for step in episode.steps if not step.withheld]
     about = policy.describe()
@@ -79,7 +81,7 @@ def agent_replay(path: Path | str, policy: Policy) -> AgentReport:
         decision = policy.decide(_observation(episode, step, dialect))
         then, now = _recorded(step), _decided(decision)
         texts += decision.text == step.text
-        near += _alike(then, now, step)
+        near.append(_alike(then, now, step))
         if then == now:
             actions += 1
         else:
@@ -87,10 +89,10 @@ def agent_replay(path: Path | str, policy: Policy) -> AgentReport:
             differences.append(Difference(step.index, "decision", *told))
     weights = about.get("weights")
     same = weights is not None and weights == episode.head.policy.get("weights")
-    skipped = len(episode.steps) - len(whole)
     return AgentReport(
-        episode.path, len(whole), texts, actions, near, skipped, same, tuple(differences)
-    )
+        episode.path, len(whole), texts, actions, tuple(near),
+        len(episode.steps) - len(whole), same, tuple(differences),
+    )  # fmt: skip
 
 
 def _observation(episode: Episode, step: StepRecord, dialect: str) -> Observation:

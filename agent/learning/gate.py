@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +20,68 @@ DESKTOP_SIZE = Size(640, 480)
 """That of the virtual display, and of a small desktop."""
 
 
+ALLOWED = 0.03
+"""The share of standard answers that new weights may lose at the worst: what luck alone does to a
+few hundred questions. Fewer questions prove less and are refused sooner."""
+
+_SIDED = statistics.NormalDist().inv_cdf(0.95)
+
+
 @dataclass(frozen=True)
 class Score:
-    """How many answers were right, and how many questions there were."""
+    """Which questions were answered right, in the order in which they were asked."""
 
-    right: int
-    asked: int
+    answers: tuple[bool, ...]
+
+    @property
+    def right(self) -> int:
+        """How many were."""
+        return sum(self.answers)
+
+    def __add__(self, other: Score) -> Score:
+        """Both, one after the other."""
+        return Score(self.answers + other.answers)
 
     def __str__(self) -> str:
-        share = f" ({self.right / self.asked:.0%})" if self.asked else ""
-        return f"{self.right} of {self.asked}{share}"
+        asked = len(self.answers)
+        return f"{self.right} of {asked}" + (f" ({self.right / asked:.0%})" if asked else "")
+
+
+@dataclass(frozen=True)
+class Change:
+    """Two scores on the same questions.
+
+    Attributes:
+        asked: questions in all.
+        gained: wrong before and right after.
+        lost: right before and wrong after.
+    """
+
+    asked: int
+    gained: int
+    lost: int
+
+    @classmethod
+    def between(cls, before: Score, after: Score) -> Change:
+        """Compare answer by answer."""
+        pairs = list(zip(before.answers, after.answers, strict=True))
+        return cls(len(pairs), pairs.count((False, True)), pairs.count((True, False)))
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Where the true change of the share of right answers lies: 95 % sure on either side.
+
+        The interval of Agresti and Min (2005) for paired answers: half an answer is added to each
+        of the four ways that a pair can come out, so that few questions never look certain.
+        """
+        asked = self.asked + 2
+        middle = (self.gained - self.lost) / asked
+        error = math.sqrt((self.gained + self.lost + 1) / asked - middle**2) / math.sqrt(asked)
+        return middle - _SIDED * error, middle + _SIDED * error
+
+    def __str__(self) -> str:
+        low, high = self.bounds
+        return f"{self.gained} gained, {self.lost} lost: {low:+.1%} to {high:+.1%}"
 
 
 @dataclass(frozen=True)
@@ -64,7 +117,7 @@ def standing(policy: Policy, held_out: Sequence[Path], screens: int) -> Standing
     """
     reports = [agent_replay(path, policy) for path in held_out]
     return Standing(
-        Score(sum(report.near for report in reports), sum(report.steps for report in reports)),
+        Score(tuple(near for report in reports for near in report.near)),
         _pointing(policy, POINTING_SIZE, screens),
         _pointing(policy, DESKTOP_SIZE, math.ceil(screens / 4)),
     )
@@ -72,7 +125,7 @@ def standing(policy: Policy, held_out: Sequence[Path], screens: int) -> Standing
 
 def _pointing(policy: Policy, size: Size, screens: int) -> Score:
     (result,) = evaluate_grounding([policy], size, screens)
-    return Score(sum(answer.right for answer in result.answers), len(result.answers))
+    return Score(tuple(answer.right for answer in result.answers))
 
 
 @dataclass(frozen=True)
@@ -88,27 +141,55 @@ class Gate:
     after: Standing
 
     @property
+    def recorded(self) -> Change:
+        """Of the decisions on held-out recordings."""
+        return Change.between(self.before.recorded, self.after.recorded)
+
+    @property
+    def standard(self) -> Change:
+        """Of all answers about standard screens."""
+        before, after = (each.pointed + each.desktops for each in (self.before, self.after))
+        return Change.between(before, after)
+
+    @property
     def refusal(self) -> str:
-        """Why the new weights are not kept; empty when they are."""
-        if self.after.recorded.right <= self.before.recorded.right:
+        """Why the new weights are not kept; empty when they are.
+
+        Recordings must be decided better. Standard screens must not be answered worse, which has
+        to be shown: 95 % sure, fewer than `ALLOWED` of all answers are lost. Neither size may be
+        answered worse beyond doubt.
+        """
+        if self.recorded.gained <= self.recorded.lost:
             return "they do no better on the recordings that were held back"
-        if self.after.pointed.right < self.before.pointed.right:
-            return "they point worse on the standard screens"
-        if self.after.desktops.right < self.before.desktops.right:
-            return "they point worse on standard screens of the size of a desktop"
+        for size, change in self._sizes():
+            if change.bounds[1] < 0:
+                return f"they point worse on standard screens of {_words(size)}"
+        if self.standard.bounds[0] < -ALLOWED:
+            return (
+                f"they may lose {-self.standard.bounds[0]:.1%} of the answers about standard "
+                f"screens, more than the {ALLOWED:.0%} that are allowed"
+            )
         return ""
+
+    def _sizes(self) -> tuple[tuple[Size, Change], ...]:
+        one, other = self.before, self.after
+        return (
+            (POINTING_SIZE, Change.between(one.pointed, other.pointed)),
+            (DESKTOP_SIZE, Change.between(one.desktops, other.desktops)),
+        )
 
     def to_rich(self) -> Table:
         """Both, side by side."""
-        shown = Table("", "before", "after")
+        shown = Table("", "before", "after", "change, 95 % sure on either side")
         one, other = self.before, self.after
         rows = (
             ("held-out decisions as recorded", one.recorded, other.recorded),
             (f"pointed at right, {_words(POINTING_SIZE)}", one.pointed, other.pointed),
             (f"pointed at right, {_words(DESKTOP_SIZE)}", one.desktops, other.desktops),
+            ("both sizes", one.pointed + one.desktops, other.pointed + other.desktops),
         )
         for name, before, after in rows:
-            shown.add_row(name, str(before), str(after))
+            shown.add_row(name, str(before), str(after), str(Change.between(before, after)))
         return shown
 
 

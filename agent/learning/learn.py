@@ -30,7 +30,7 @@ def learn(
     recipe: Recipe,
     start: Path = EMBEDDED,
     share: float = 0.25,
-    screens: int = 50,
+    screens: int = 100,
     report: Callable[[int, Metrics], None] = lambda step, metrics: None,
     told: Callable[[Lessons], None] = lambda taught: None,
 ) -> Gate:

@@ -31,8 +31,11 @@ class Leash:
     def length(self, model: KimiVL, batch: Batch) -> Tensor:
         """Mean KL divergence, start to now, of a token of an answer plus that of a point."""
         with torch.no_grad():
-            then = _said(self._start, batch)
-        now = _said(model, batch)
+            seen = self._start.vision_tower(batch.patches, batch.grids)
+            then = _said(self._start, batch, seen)
+        if any(p.requires_grad for p in model.vision_tower.parameters()):
+            seen = model.vision_tower(batch.patches, batch.grids)  # else it is still the same
+        now = _said(model, batch, seen)
         apart = [
             _divergence(new, old)
             for new, old in zip(now, then, strict=True)
@@ -47,12 +50,11 @@ def _divergence(now: Tensor, then: Tensor) -> Tensor:
     return F.kl_div(new, old, log_target=True, reduction="batchmean")
 
 
-def _said(model: KimiVL, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Logits: (answers' tokens, vocabulary) and (coordinates, patches)."""
+def _said(model: KimiVL, batch: Batch, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits: (answers' tokens, vocabulary) and (coordinates, patches), of encoded patches."""
     assert model.pointer is not None
-    encoded = model.encode(batch.patches, batch.grids)
-    states = model.hidden(batch.ids, encoded.tokens, batch.positions, batch.mask)
+    tokens = model.multi_modal_projector(seen, batch.grids)
+    states = model.hidden(batch.ids, tokens, batch.positions, batch.mask)
     written = model.language_model.lm_head(states[batch.labels != IGNORE]).float()
-    patches_BLD = encoded.patches.unflatten(0, (len(batch.grids), -1))
-    keys = model.pointer.keys(patches_BLD)[batch.point_rows]
+    keys = model.pointer.keys(seen.unflatten(0, (len(batch.grids), -1)))[batch.point_rows]
     return written, model.pointer(states[batch.point_rows, batch.point_tokens], keys).float()

@@ -24,8 +24,11 @@ from agent.model.kimi_vl import KimiVL
 from agent.model.prompt import embedded_tokenizer
 from vision.geometry import Size
 
-SHARES = (1.0, 0.7, 0.5, 0.35)
+SHARES = (1.0, 0.85, 0.7, 0.6, 0.5, 0.4, 0.3)
 """Parts of the way that are tried, the farthest first."""
+
+SPARE = 0.01
+"""The share of answers that may be lost here; the gate asks other screens, and more of them."""
 
 _SEED = 30_000
 _SCREENS, _BATCH, _QUESTIONS = 32, 4, 6
@@ -45,11 +48,11 @@ def settle(start: Path, trained: Path) -> float:
     then = {name: value.clone() for name, value in model.state_dict().items()}
     there = load_file(trained / checkpoint.WEIGHTS)
     sets = [list(_screens(POINTING_SIZE, _SCREENS)), list(_screens(DESKTOP_SIZE, _SCREENS // 4))]
-    before = [_right(model, screens) for screens in sets]
+    least = [_right(model, screens) - SPARE * _asked(screens) for screens in sets]
     for share in SHARES:
         weights = {name: _between(then[name], new, share) for name, new in there.items()}
         model.load_state_dict(weights)
-        if all(_right(model, each) >= was for each, was in zip(sets, before, strict=True)):
+        if all(_right(model, each) >= few for each, few in zip(sets, least, strict=True)):
             break
     checkpoint.save(model, trained, weights)
     return share
@@ -67,6 +70,10 @@ def _screens(size: Size, count: int) -> Iterator[Batch]:
     for first in range(0, count, _BATCH):
         samples = [generator.sample(first + index) for index in range(min(_BATCH, count - first))]
         yield collate(samples, embedded_tokenizer())
+
+
+def _asked(batches: list[Batch]) -> int:
+    return sum(len(batch.point_rows) for batch in batches)
 
 
 @torch.no_grad()

@@ -22,8 +22,11 @@ from agent.model.prompt import embedded_tokenizer
 SIZES = (POINTING_SIZE, POINTING_SIZE, POINTING_SIZE, DESKTOP_SIZE)
 """Of the generated screens, batch by batch: what the gate asks about."""
 
-LEASH = 4.0
+LEASH = 16.0
 """How much a nat away from the start counts beside the lessons' losses."""
+
+OWN = 2
+"""Steps of recordings for each generated screen; they ask one question, a screen asks several."""
 
 
 @dataclass
@@ -50,14 +53,15 @@ class StudyTrainer(Trainer):
         self._leash = Leash(self.start)
 
     def _batches(self) -> Iterator[tuple[Batch, Batch]]:
-        """Recordings beside as many generated screens; seed and number decide what is in each."""
+        """Recordings beside generated screens; seed and number decide what is in each."""
         recipe, tokenizer = self.recipe, embedded_tokenizer()
         stream = Stream(recipe.seed, sizes=SIZES, questions=recipe.questions)
-        size = max(1, recipe.batch // recipe.accumulate // 2)
+        size = max(1, recipe.batch // recipe.accumulate // (1 + OWN))
         number = self.step * recipe.accumulate
         others = stream.batches(number, size)
         while True:
-            yield collate(self._drawn(number, size), tokenizer), collate(next(others), tokenizer)
+            own = self._drawn(number, OWN * size)
+            yield collate(own, tokenizer), collate(next(others), tokenizer)
             number += 1
 
     def _drawn(self, number: int, size: int) -> list[Sample]:
