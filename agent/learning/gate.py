@@ -81,7 +81,7 @@ class Change:
 
     def __str__(self) -> str:
         low, high = self.bounds
-        return f"{self.gained} gained, {self.lost} lost: {low:+.1%} to {high:+.1%}"
+        return f"+{self.gained} -{self.lost} ({low:+.1%} to {high:+.1%})"
 
 
 @dataclass(frozen=True)
@@ -180,13 +180,13 @@ class Gate:
 
     def to_rich(self) -> Table:
         """Both, side by side."""
-        shown = Table("", "before", "after", "change, 95 % sure on either side")
+        shown = Table("", "before", "after", "gained, lost", caption="95 % sure on either side")
         one, other = self.before, self.after
         rows = (
-            ("held-out decisions as recorded", one.recorded, other.recorded),
-            (f"pointed at right, {_words(POINTING_SIZE)}", one.pointed, other.pointed),
-            (f"pointed at right, {_words(DESKTOP_SIZE)}", one.desktops, other.desktops),
-            ("both sizes", one.pointed + one.desktops, other.pointed + other.desktops),
+            ("held-out decisions", one.recorded, other.recorded),
+            (f"pointing, {_words(POINTING_SIZE)}", one.pointed, other.pointed),
+            (f"pointing, {_words(DESKTOP_SIZE)}", one.desktops, other.desktops),
+            ("pointing, both", one.pointed + one.desktops, other.pointed + other.desktops),
         )
         for name, before, after in rows:
             shown.add_row(name, str(before), str(after), str(Change.between(before, after)))
