@@ -28,8 +28,8 @@ GROUPS = "one-click,several-clicks,typing-given,typing-read,dragging,geometry"
 QUICK = {
     "reading": "reading --pages 4",
     "grounding-160x210": "grounding --size 160x210 --screens 60 --ocr",
-    "grounding-320x240": "grounding --size 320x240 --screens 24 --ocr",
-    "grounding-640x480": "grounding --size 640x480 --screens 10 --ocr",
+    "grounding-320x240": "grounding --size 320x240 --screens 12 --ocr",
+    "grounding-640x480": "grounding --size 640x480 --screens 6 --ocr",
 }
 MINIWOB = {
     "miniwob": f"miniwob --tasks {GROUPS} --seeds 4 --max-steps 12 --random-seeds 0 --workers 3"

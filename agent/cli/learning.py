@@ -95,7 +95,7 @@ def miniwob(
 def desktop(
     tasks: Annotated[str, typer.Option(help="Tasks, commas between. [default: all]")] = "",
     seeds: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 5,
-    max_steps: Annotated[int, typer.Option(min=1, help="The most decisions per episode.")] = 15,
+    max_steps: Annotated[int, typer.Option(min=1, help="The most decisions per episode.")] = 20,
     workers: Workers = 1,
     ray: Ray = None,
     random_seeds: RandomSeeds = 5,

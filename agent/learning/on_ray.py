@@ -8,6 +8,7 @@ played once more by a new worker, then counts as not solved.
 from __future__ import annotations
 
 import logging
+import socket
 import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -49,6 +50,7 @@ class RayCrew:
         except ImportError as error:
             raise ClusterError(f"Ray needs pip install 'eyehand[ray]' ({error})") from error
         try:
+            _knock(self._address)
             ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, RuntimeError, ValueError) as error:
             raise ClusterError(f"no Ray cluster at {self._address}: {error}") from error
@@ -109,6 +111,17 @@ class RayCrew:
             with suppress(RayActorError):  # it has nothing to tell any more
                 ray.get(worker.close.remote())
         return Played(tuple(played[index] for index in range(len(pages))), software)
+
+
+def _knock(address: str) -> None:
+    """Connect once, because Ray tries for many minutes where nobody answers.
+
+    Raises:
+        OSError: nobody does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host, int(port)), 10).close()
 
 
 class _Worker:

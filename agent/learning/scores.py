@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table as RichTable
 
-from agent.learning.tiers import tiers
+from agent.learning.tiers import PUBLISHED, tiers
 
 GEOMETRY = frozenset(
     {
@@ -149,6 +149,8 @@ class Table:
         caption = f"mean {self.mean:.1%}; brackets: 95 % intervals"
         if (repeats := self.conditions.get("repeats", 1)) > 1:
             caption += f"; {self.every_time:.1%} of the pages solved {repeats} times of {repeats}"
+        for name in self.tiers():
+            caption += f"\npublished, {name}: {PUBLISHED[name]}" if name in PUBLISHED else ""
         shown = RichTable("task", caption=caption)
         for heading in ("solved", "random clicks", "oracle", "steps", "ms/step"):
             shown.add_column(heading, justify="right")

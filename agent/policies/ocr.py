@@ -34,7 +34,7 @@ class OcrPolicy(Policy):
             from rapidfuzz import fuzz
         except ImportError as error:
             raise PolicyError(f"OCR needs pip install 'eyehand[ocr]' ({error})") from error
-        self._read = rapidocr.RapidOCR()
+        self._read = rapidocr.RapidOCR(params={"Global.log_level": "error"})
         self._alike = fuzz.ratio
 
     def decide(self, observation: Observation) -> Decision:
