@@ -82,7 +82,7 @@ class OffscreenMiniWob:
             session = ExitStack()  # opened and closed on the browser's thread
             stack.callback(lambda: self._thread.submit(session.close).result())
             try:
-                self._page = self._thread.submit(_launch, session).result()
+                self._page = self._thread.submit(_open, session).result()
             except PlaywrightError as error:
                 raise BrowserError(f"Chromium did not start: {error}") from error
             self._held = stack.pop_all()
@@ -173,8 +173,13 @@ class OffscreenMiniWob:
         return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
-def _launch(session: ExitStack) -> Page:
-    """Start Chromium; `session` ends it."""
+def launch(session: ExitStack) -> Browser:
+    """Start a Chromium without a display whose pixels are a window's; `session` ends it.
+
+    Raises:
+        BrowserError: there is no Chromium.
+        playwright.sync_api.Error: it does not start.
+    """
     driver = session.enter_context(sync_playwright())
     browser = driver.chromium.launch(
         executable_path=find_program(),
@@ -184,6 +189,12 @@ def _launch(session: ExitStack) -> Page:
         handle_sigint=False,
     )
     session.callback(_close, browser)
+    return browser
+
+
+def _open(session: ExitStack) -> Page:
+    """The page of the tasks."""
+    browser = launch(session)
     width, height = map(int, WINDOW)
     page = browser.new_page(viewport={"width": width, "height": height})
     page.add_init_script(FIXED_RANDOM)

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,12 @@ _UNREADABLE = (
 )
 
 
+Takes = Literal["text", "icon", "look", "relation", "typing", "absent"]
+"""What it takes to answer: to read a label, to know an icon, a shape or colour, to see what is next
+to what or the how many-th, to type, or to notice that nothing fits.
+"""
+
+
 class ShardError(ValueError):
     """A shard cannot be written or read; the message names the file and the fix."""
 
@@ -55,12 +61,14 @@ class Question:
             absent, `Finished()` when there is nothing left to do.
         box: every pixel that counts as hitting the target, None when nothing is pointed at.
         done: actions taken before, oldest first, each with a visible effect; in screenshot pixels.
+        takes: what it takes to answer; None where that was not noted.
     """
 
     instruction: str
     action: Action
     box: Box | None = None
     done: tuple[Action, ...] = ()
+    takes: Takes | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,6 +198,7 @@ def _label(sample: Sample) -> dict[str, Any]:
             "action": to_dict(q.action),
             "box": q.box,
             "done": [to_dict(action) for action in q.done],
+            **({"takes": q.takes} if q.takes else {}),
         }
         for q in sample.questions
     ]
@@ -199,4 +208,5 @@ def _label(sample: Sample) -> dict[str, Any]:
 def _question(label: dict[str, Any]) -> Question:
     box = None if label["box"] is None else Box(*label["box"])
     done = tuple(from_dict(action) for action in label.get("done", ()))
-    return Question(label["instruction"], from_dict(label["action"]), box, done)
+    action = from_dict(label["action"])
+    return Question(label["instruction"], action, box, done, label.get("takes"))

@@ -17,7 +17,7 @@ from actions.space import CallUser
 from agent.learning.npm import NpmError, package
 from agent.learning.screens import ScreenGenerator
 from agent.learning.screens.generator import SPLITS
-from agent.learning.screens.iconpackages import SOURCES, Source, fetch, names_of, spoken
+from agent.learning.screens.iconpackages import Source, fetch, names_of, spoken
 from agent.learning.screens.icons import ICONS
 from agent.learning.screens.iconsets import DRAWN, IconSet, IconSetError, icons_of
 
@@ -109,14 +109,6 @@ def test_drawn_icons_tell_each_other_apart() -> None:
 def test_a_set_gives_as_many_different_icons_as_it_has(sets: Path) -> None:
     chosen = IconSet(sets / "set-test.zip").choose(random.Random(1), 99)
     assert sorted(chosen) == sorted(NAMES)
-
-
-def test_a_design_is_in_one_split_only() -> None:
-    packages: dict[str, set[str]] = {}
-    for source in SOURCES:
-        packages.setdefault(source.package, set()).add(source.split)
-    assert all(len(splits) == 1 for splits in packages.values())
-    assert {split for splits in packages.values() for split in splits} == set(SPLITS)
 
 
 def test_damage_and_absence_are_told(sets: Path, tmp_path: Path) -> None:

@@ -22,8 +22,10 @@ _BAR = 15
 
 
 def script(path: Path) -> str:
-    """A page script that may use what `reach.js` defines."""
-    shared = Path(__file__).parent.with_name("reach.js").read_text()
+    """A page script that may use what `reach.js` and `reading.js` define."""
+    shared = "".join(
+        Path(__file__).parent.with_name(name).read_text() for name in ("reach.js", "reading.js")
+    )
     return f"(() => {{\n{shared}\nreturn (\n{path.read_text()}\n);\n}})()"
 
 

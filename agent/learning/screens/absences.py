@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from agent.learning.screens import wording
 from agent.learning.screens.element import Element
 from agent.learning.screens.icons import SHAPES
-from agent.learning.screens.kit import Kit
+from agent.learning.screens.kit import Subject
 from agent.learning.screens.theme import PALETTE
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 
-def missing(kit: Kit, elements: Sequence[Element]) -> str:
+def missing(kit: Subject, elements: Sequence[Element]) -> str:
     """An instruction that none of the elements answers."""
     makers = (_label, _near_miss, _kind, _ordinal, _icon, _shape)
     while True:
@@ -24,13 +24,13 @@ def missing(kit: Kit, elements: Sequence[Element]) -> str:
             return text
 
 
-def _label(kit: Kit, elements: Sequence[Element]) -> str:
+def _label(kit: Subject, elements: Sequence[Element]) -> str:
     """A label that is neither there nor part of one that is."""
     label = kit.words.label()
     return _ask(kit, label) if _unseen(label, kit) else ""
 
 
-def _near_miss(kit: Kit, elements: Sequence[Element]) -> str:
+def _near_miss(kit: Subject, elements: Sequence[Element]) -> str:
     """A label of the screen with one or two letters exchanged."""
     labels = [e.label for e in elements if len(e.label) > 3 and e.label.isalpha()]
     if not labels:
@@ -43,7 +43,7 @@ def _near_miss(kit: Kit, elements: Sequence[Element]) -> str:
     return _ask(kit, label) if _unseen(label, kit) else ""
 
 
-def _kind(kit: Kit, elements: Sequence[Element]) -> str:
+def _kind(kit: Subject, elements: Sequence[Element]) -> str:
     """A type of widget that the screen does not have."""
     present = {element.kind for element in elements}
     kind = kit.rng.choice(("slider", "textarea", "checkbox", "radio", "select", "link", "tab"))
@@ -51,7 +51,7 @@ def _kind(kit: Kit, elements: Sequence[Element]) -> str:
     return "" if kind in present else kit.rng.choice(wording.TYPED).format(noun=noun)
 
 
-def _ordinal(kit: Kit, elements: Sequence[Element]) -> str:
+def _ordinal(kit: Subject, elements: Sequence[Element]) -> str:
     """One more than the screen has."""
     counts = Counter(e.kind for e in elements if e.kind in wording.COUNTABLE)
     kinds = [kind for kind, count in sorted(counts.items()) if 1 < count < len(wording.ORDINALS)]
@@ -64,7 +64,7 @@ def _ordinal(kit: Kit, elements: Sequence[Element]) -> str:
     return kit.rng.choice(forms).format(nth=nth, noun=kit.rng.choice(wording.NOUNS[kind]))
 
 
-def _icon(kit: Kit, elements: Sequence[Element]) -> str:
+def _icon(kit: Subject, elements: Sequence[Element]) -> str:
     """An icon that is not there; only where it cannot hide in a widget's own drawing."""
     present = {element.shape for element in elements} | OFTEN_DRAWN
     others = [icon for icon in kit.icons.usual if icon not in present]
@@ -79,7 +79,7 @@ OFTEN_DRAWN = {"check", "up", "down", "plus", "minus", "folder", "file", "forwar
 """Icons that widgets contain without being asked for."""
 
 
-def _shape(kit: Kit, elements: Sequence[Element]) -> str:
+def _shape(kit: Subject, elements: Sequence[Element]) -> str:
     """A coloured shape that is not there, of a colour or a form that may be."""
     shapes = [element for element in elements if element.kind == "shape"]
     colors = [element.color for element in shapes] or sorted(PALETTE)
@@ -91,7 +91,7 @@ def _shape(kit: Kit, elements: Sequence[Element]) -> str:
     return kit.rng.choice(wording.LOOKS).format(look=f"{color} {form}")
 
 
-def _ask(kit: Kit, label: str) -> str:
+def _ask(kit: Subject, label: str) -> str:
     forms = (*wording.LABELED, *wording.SPECIFIC["link"], *wording.SPECIFIC["tab"])
     if kit.chance(0.25):
         return kit.rng.choice(wording.CAPTIONED).format(caption=label, noun="textbox")
@@ -99,7 +99,7 @@ def _ask(kit: Kit, label: str) -> str:
     return kit.rng.choice(forms).format(label=label, noun=noun)
 
 
-def _unseen(label: str, kit: Kit) -> bool:
+def _unseen(label: str, kit: Subject) -> bool:
     """Whether a label is written nowhere on the screen, not even in part."""
     texts = [text.lower() for text in kit.canvas.texts]
     return not any(label.lower() in text or text in label.lower() for text in texts if text)

@@ -15,11 +15,23 @@ from agent.learning.screens.theme import Color
 from vision.geometry import Box, Point
 
 
-class Canvas:
-    """An RGB image of width x height pixels that keeps what was put on it.
+class Inventory:
+    """What is on a screen.
 
-    `elements` are what can be asked for, `remains` what is half hidden, `texts` every line of text
-    that was ever written.
+    Attributes:
+        elements: what can be asked for.
+        remains: what is half hidden: never an answer, but it can make a question ambiguous.
+        texts: every line of text that was ever written.
+    """
+
+    def __init__(self) -> None:
+        self.elements: list[Element] = []
+        self.remains: list[Element] = []
+        self.texts: list[str] = []
+
+
+class Canvas(Inventory):
+    """An RGB image of width x height pixels that keeps what was put on it.
 
     Args:
         width: pixels.
@@ -28,11 +40,9 @@ class Canvas:
     """
 
     def __init__(self, width: int, height: int, background: Color) -> None:
+        super().__init__()
         self.width = width
         self.height = height
-        self.elements: list[Element] = []
-        self.remains: list[Element] = []
-        self.texts: list[str] = []
         self._image = Image.new("RGB", (width, height), background)
         self.draw = ImageDraw.Draw(self._image)
         self._chars: list[str] = []

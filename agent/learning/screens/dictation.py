@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from actions.space import Action, Type
 from agent.learning.samples import Question
 from agent.learning.screens.element import Element
-from agent.learning.screens.kit import Kit
+from agent.learning.screens.kit import Subject
 
 FIELDS = ("text", "textarea")
 """Kinds of elements that take text."""
@@ -49,7 +49,7 @@ class Dictation:
         unique: whether a caption tells its element apart.
     """
 
-    def __init__(self, kit: Kit, unique: Callable[[str], bool]) -> None:
+    def __init__(self, kit: Subject, unique: Callable[[str], bool]) -> None:
         self._kit = kit
         self._fields = [e for e in kit.canvas.elements if e.kind in FIELDS]
         named = [e for e in self._fields if e.caption and unique(e.caption)]

@@ -80,7 +80,8 @@ class ScreenGenerator:
         canvas = Canvas(width, height, theme.page)
         designs = icons_of(self._icons, self._split)
         icons = designs[0] if len(designs) == 1 else rng.choice(designs)
-        kit = Kit(rng, theme, canvas, Vocabulary(rng, self._split), icons)
+        words = Vocabulary(rng, self._split)
+        kit = Kit(rng=rng, theme=theme, canvas=canvas, words=words, icons=icons)
         top = (50 if rng.random() < 0.8 else rng.randint(40, 60)) if web else 0
         scenes.draw(kit, Box(0, top, width, height))
         asked = Questioner(kit).ask(self._questions)

@@ -5,34 +5,45 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from agent.learning.screens.canvas import Canvas
+from agent.learning.screens.canvas import Canvas, Inventory
 from agent.learning.screens.iconsets import DRAWN, Icons
 from agent.learning.screens.theme import Theme
 from agent.learning.screens.vocabulary import Vocabulary
 
 
-@dataclass(frozen=True)
-class Kit:
-    """The means of drawing one screen.
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A screen that can be asked about, whoever made it.
 
     Attributes:
         rng: decides everything that is left to chance.
-        theme: the look.
-        canvas: where things are drawn.
-        words: labels and running text.
-        icons: the design of its icons.
+        canvas: what is on it.
+        words: of labels that it does not have, and of texts to type.
+        icons: knows what its icons are called.
     """
 
     rng: random.Random
-    theme: Theme
-    canvas: Canvas
+    canvas: Inventory
     words: Vocabulary
     icons: Icons = DRAWN
-
-    def px(self, tenths: float) -> int:
-        """A length given for a 10-px font, in pixels of this theme."""
-        return max(1, round(tenths * self.theme.unit))
 
     def chance(self, probability: float) -> bool:
         """True with this probability."""
         return self.rng.random() < probability
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kit(Subject):
+    """The means of drawing one screen.
+
+    Attributes:
+        canvas: where things are drawn.
+        theme: the look.
+    """
+
+    canvas: Canvas
+    theme: Theme
+
+    def px(self, tenths: float) -> int:
+        """A length given for a 10-px font, in pixels of this theme."""
+        return max(1, round(tenths * self.theme.unit))

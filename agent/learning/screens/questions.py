@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from dataclasses import replace
 
 from actions.space import CallUser, Click
-from agent.learning.samples import Question
+from agent.learning.samples import Question, Takes
 from agent.learning.screens import wording
 from agent.learning.screens.absences import missing
 from agent.learning.screens.dictation import Dictation
 from agent.learning.screens.element import Element
-from agent.learning.screens.kit import Kit
+from agent.learning.screens.kit import Subject
 from agent.learning.screens.relations import direction, in_a_row
-
-Takes = Literal["text", "icon", "look", "relation", "typing", "absent"]
-"""What it takes to answer: to read a label, to know an icon, a shape or colour, to see what is next
-to what or the how many-th, to type, or to notice that nothing fits.
-"""
+from vision.geometry import Box
 
 Tagged = tuple[Takes, Question]
 
@@ -37,15 +33,39 @@ def bare(label: str) -> str:
     return label.strip(".,:").lower()
 
 
+ALIKE = 2
+"""Questions with the same target, at most, where `varied` asks."""
+
+
+def varied(subject: Subject, count: int, typed: float) -> tuple[Question, ...]:
+    """Up to `count` questions about a screen that someone else made, not all about one thing.
+
+    Args:
+        subject: the screen.
+        count: how many at most.
+        typed: share of questions that ask for text to be typed, where there is a field for it.
+    """
+    targets: Counter[tuple[bool, Box | None]] = Counter()
+    chosen: list[Question] = []
+    for takes, question in Questioner(subject, typed).ask(3 * count):
+        target = (takes == "typing", question.box)
+        targets[target] += 1
+        if takes == "absent" or targets[target] <= ALIKE:
+            chosen.append(replace(question, takes=takes))
+    return tuple(chosen[:count])
+
+
 class Questioner:
     """Asks about the elements of one screen.
 
     Args:
         kit: the screen; its canvas holds the elements.
+        typed: share of questions that ask for text to be typed, where there is a field for it.
     """
 
-    def __init__(self, kit: Kit) -> None:
+    def __init__(self, kit: Subject, typed: float = TYPED) -> None:
         self._kit = kit
+        self._typed = typed
         self._elements: Sequence[Element] = kit.canvas.elements
         # What is half hidden is never the answer, but it can make a question ambiguous.
         self._all = [*kit.canvas.elements, *kit.canvas.remains]
@@ -63,7 +83,7 @@ class Questioner:
         return tuple(questions.values())
 
     def _tagged(self) -> Tagged:
-        dictated = self._dictation.ask() if self._kit.chance(TYPED) else None
+        dictated = self._dictation.ask() if self._kit.chance(self._typed) else None
         if dictated is not None:
             return "typing", dictated
         present = None if self._kit.chance(ABSENT) else self._present()
