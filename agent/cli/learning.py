@@ -134,6 +134,10 @@ def desktop(
 def grounding(
     size: Annotated[str, typer.Option(help="Of the screens, in pixels.")] = "640x480",
     screens: Annotated[int, typer.Option(min=1, help="How many.")] = 100,
+    data: Annotated[
+        Path | None, typer.Option(help="A folder of shards (pages, programs) in place of screens.")
+    ] = None,
+    icons: Annotated[Path | None, typer.Option(help="Folder of icon sets for the screens.")] = None,
     ocr: Annotated[
         bool, typer.Option("--ocr", help="Ask the OCR baseline too (needs the extra `ocr`).")
     ] = False,
@@ -145,14 +149,25 @@ def grounding(
     """Print how often a model points at the right thing on screens that it has never seen."""
     from rich.console import Console
 
-    from agent.learning.grounding import evaluate_grounding, to_rich
+    from agent.learning.grounding import (
+        evaluate_grounding,
+        evaluate_samples,
+        of_shards,
+        to_rich,
+    )
     from agent.policies.ocr import OcrPolicy
 
+    shards = sorted(data.glob("*.npz")) if data else []
+    if data and not shards:
+        fail(f"expected shards in {data}, actually none; docs/data.md says how to make them")
     with ExitStack() as stack:
         policies = [stack.enter_context(closing(policy_of(model, endpoint, profile)))]
         if ocr:
             policies.append(stack.enter_context(closing(OcrPolicy())))
-        results = evaluate_grounding(policies, size_of(size), screens)
+        if shards:
+            results = evaluate_samples(policies, of_shards(shards))
+        else:
+            results = evaluate_grounding(policies, size_of(size), screens, icons=icons)
     _write_json(json_file, [result.to_json() for result in results])
     Console(highlight=False).print(to_rich(results))
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table as RichTable
 
 from actions.space import CallUser, points
-from agent.learning.samples import Question, Sample
+from agent.learning.samples import Question, Sample, Takes, read_shard
 from agent.learning.scores import wilson
 from agent.learning.screens.generator import ScreenGenerator
-from agent.learning.screens.questions import Takes
 from agent.policies.base import Decision, Observation, Policy
 from vision.frame import Frame
 from vision.geometry import Box, Size
@@ -23,6 +23,9 @@ SEED = 20_000
 """Of the screens; training uses small seeds, and another split of words, fonts and icons."""
 
 QUESTIONS = 4
+
+Tagged = tuple[Sample, tuple[Takes, ...]]
+"""A picture, and what each of its questions takes."""
 
 
 @dataclass(frozen=True)
@@ -77,22 +80,54 @@ def evaluate_grounding(
     size: Size,
     screens: int,
     progress: Callable[[], None] = lambda: None,
+    icons: Path | None = None,
 ) -> tuple[Result, ...]:
-    """Ask every policy the same questions.
+    """Ask every policy the same questions about generated screens.
 
     Args:
         policies: who is asked.
         size: of the screens, in pixels.
         screens: how many, with up to `QUESTIONS` questions each; typing is not asked for.
         progress: called after each screen and policy.
+        icons: folder of icon sets; None means drawn icons.
 
     Raises:
         PolicyError: a policy cannot decide at all.
     """
-    generator = ScreenGenerator(SEED, size, "test", QUESTIONS)
+    generator = ScreenGenerator(SEED, size, "test", QUESTIONS, icons)
+    return evaluate_samples(policies, map(generator.tagged, range(screens)), progress)
+
+
+def of_shards(paths: Iterable[Path]) -> Iterator[Tagged]:
+    """The samples of shards, with the questions of which it was noted what they take.
+
+    Raises:
+        ShardError: a file is cut short, damaged, or no shard.
+    """
+    for path in paths:
+        for sample in read_shard(path):
+            kinds = tuple(question.takes for question in sample.questions if question.takes)
+            asked = tuple(question for question in sample.questions if question.takes)
+            yield replace(sample, questions=asked), kinds
+
+
+def evaluate_samples(
+    policies: Sequence[Policy],
+    samples: Iterable[Tagged],
+    progress: Callable[[], None] = lambda: None,
+) -> tuple[Result, ...]:
+    """Ask every policy the questions of samples; typing is not asked for.
+
+    Args:
+        policies: who is asked.
+        samples: pictures with their questions.
+        progress: called after each picture and policy.
+
+    Raises:
+        PolicyError: a policy cannot decide at all.
+    """
     answers: list[list[Answer]] = [[] for _ in policies]
-    for index in range(screens):
-        sample, kinds = generator.tagged(index)
+    for sample, kinds in samples:
         for policy, mine in zip(policies, answers, strict=True):
             mine += [
                 _ask(policy, sample, question, takes)

@@ -1,13 +1,25 @@
 """The grounding evaluation counts what it should, and the OCR baseline really reads."""
 
 import json
+from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 
 from rich.console import Console
 
 from actions import dialects
 from actions.space import CallUser, Click, Step
-from agent.learning.grounding import QUESTIONS, SEED, Answer, Result, evaluate_grounding, to_rich
+from agent.learning.grounding import (
+    QUESTIONS,
+    SEED,
+    Answer,
+    Result,
+    evaluate_grounding,
+    evaluate_samples,
+    of_shards,
+    to_rich,
+)
+from agent.learning.samples import Question, Takes, write_shard
 from agent.learning.screens.generator import ScreenGenerator
 from agent.policies.base import Decision, Observation, Policy
 from agent.policies.ocr import OcrPolicy
@@ -58,6 +70,24 @@ def test_an_oracle_is_always_right_and_one_that_gives_up_only_where_nothing_is()
     assert isinstance(console.file, StringIO)
     assert "reading a label" in console.file.getvalue()
     assert json.loads(json.dumps(oracle.to_json()))["answers"]
+
+
+def test_shards_are_asked_about_as_screens_are(tmp_path: Path) -> None:
+    generator = ScreenGenerator(SEED, SIZE, "test", QUESTIONS)
+    noted = [
+        replace(sample, questions=tuple(map(noting, sample.questions, kinds)))
+        for sample, kinds in map(generator.tagged, range(6))
+    ]
+    unknown = [replace(question, takes=None) for question in noted[0].questions]
+    write_shard(tmp_path / "a.npz", [*noted, replace(noted[0], questions=tuple(unknown))])
+    (from_shard,) = evaluate_samples([Oracle(6)], of_shards([tmp_path / "a.npz"]))
+    (generated,) = evaluate_grounding([Oracle(6)], SIZE, 6)
+    assert [a.takes for a in from_shard.answers] == [a.takes for a in generated.answers]
+    assert all(answer.right for answer in from_shard.answers)
+
+
+def noting(question: Question, takes: Takes) -> Question:
+    return replace(question, takes=takes)
 
 
 def test_f1_without_any_absent_target() -> None:

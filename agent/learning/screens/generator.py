@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from agent.learning.samples import Sample
+from agent.learning.samples import Sample, Takes
 from agent.learning.screens import scenes
 from agent.learning.screens.canvas import Canvas
 from agent.learning.screens.header import draw_header
 from agent.learning.screens.iconsets import icons_of
 from agent.learning.screens.kit import Kit
-from agent.learning.screens.questions import Questioner, Takes
+from agent.learning.screens.questions import Questioner
 from agent.learning.screens.theme import random_theme
 from agent.learning.screens.vocabulary import Vocabulary
 from vision.geometry import Box, Size

@@ -31,7 +31,7 @@ def text_page(seed: int, size: Size, split: str, index: int) -> Sample:
     rng = random.Random(f"{seed}/{split}/text/{index}")
     theme = random_theme(rng, split, plain=rng.random() < PLAIN)
     canvas = Canvas(round(size.width), round(size.height), theme.page)
-    kit = Kit(rng, theme, canvas, Vocabulary(rng, split))
+    kit = Kit(rng=rng, theme=theme, canvas=canvas, words=Vocabulary(rng, split))
     y = rng.randint(-3, 6)
     while y < canvas.height:
         y = _paragraph(kit, split, y)
