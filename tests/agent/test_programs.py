@@ -21,7 +21,9 @@ from agent.learning.samples import Sample
 from vision.geometry import Box, Size
 
 SCREEN = Box(0, 0, 640, 480)
-FRAME, LABEL, BUTTON, ENTRY, MENU, ITEM, PASSWORD, VIEWPORT = 23, 29, 43, 79, 33, 35, 40, 68
+FRAME, LABEL, BUTTON, ENTRY, MENU, ITEM, PASSWORD, TOOL_BAR, VIEWPORT = (
+    23, 29, 43, 79, 33, 35, 40, 63, 68,
+)  # fmt: skip
 
 
 def node(role: int, name: str, box: tuple[float, ...], *children: Node, **more: object) -> Node:
@@ -38,6 +40,8 @@ def test_elements_have_kinds_labels_and_captions() -> None:
         node(BUTTON, "Open a file", (100, 80, 130, 110)),
         node(BUTTON, "Print", (140, 80, 240, 110), picture=True),
         node(BUTTON, "−", (250, 80, 280, 110)),
+        node(TOOL_BAR, "", (0, 120, 400, 160),
+             node(BUTTON, "Up", (0, 120, 36, 156)), node(BUTTON, "Down", (40, 130, 100, 150))),
     )  # fmt: skip
     elements = inventory([window], SCREEN).elements
     assert [(e.kind, e.label, e.caption, e.shape) for e in elements] == [
@@ -48,6 +52,8 @@ def test_elements_have_kinds_labels_and_captions() -> None:
         ("icon", "", "", "open a file"),
         ("icon", "", "", "print"),
         ("button", "", "", ""),  # a sign that may be drawn otherwise
+        ("icon", "", "", "up"),
+        ("button", "Down", "", ""),
     ]
 
 

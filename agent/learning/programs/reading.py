@@ -20,7 +20,7 @@ KINDS = {
 """AT-SPI role -> kind of element."""
 
 FIELDS = ("text", "textarea", "select", "slider", "spinner", "progress")
-_PASSWORD, _MENU = 40, 33
+_PASSWORD, _MENU, _TOOL_BAR = 40, 33, 63
 _WINDOWS = {16, 23, 69}  # dialog, frame, window
 _FRAMES = {*_WINDOWS, 49, 68}  # scroll panes and viewports show a part of what they hold
 _TIDY = re.compile(r"[!-~]([ -~]{0,38}[!-~])?")
@@ -28,13 +28,17 @@ _TIDY = re.compile(r"[!-~]([ -~]{0,38}[!-~])?")
 LETTER = 7
 """A button that has no room for letters of this width, in pixels, shows an icon instead."""
 
+SQUARE = 1.5
+"""Buttons of tool bars show an icon alone unless they are wider than so many times their height."""
+
 
 @dataclass(frozen=True)
 class _Seen:
-    """An object, and the part of the screen that its holders leave to it."""
+    """An object, the part of the screen that its holders leave to it, and whether in a tool bar."""
 
     node: Node
     clip: Box
+    tool: bool
 
 
 def inventory(windows: Sequence[Node], screen: Box) -> Inventory:
@@ -69,11 +73,11 @@ def _popups(window: Node) -> list[Node]:
     ]  # fmt: skip
 
 
-def _walk(node: Node, clip: Box) -> Iterator[_Seen]:
-    yield _Seen(node, clip)
+def _walk(node: Node, clip: Box, tool: bool = False) -> Iterator[_Seen]:
+    yield _Seen(node, clip, tool)
     inner = _common(clip, node.box) if node.role in _FRAMES else clip
     for child in node.children:
-        yield from _walk(child, inner)
+        yield from _walk(child, inner, tool or node.role == _TOOL_BAR)
 
 
 def _add_all(
@@ -86,7 +90,7 @@ def _add_all(
         box = _common(node.box, one.clip)
         if kind is None or box.width < 4 or box.height < 4:
             continue
-        element = _element(kind, node, titles)
+        element = _element(kind, node, titles, one.tool)
         text = element.label or (node.name if kind in ("menu", "menuitem") else "")
         whole = box == node.box and not any(_overlap(box, popup) for popup in over)
         if text:
@@ -94,15 +98,16 @@ def _add_all(
         (found.elements if whole else found.remains).append(element)
 
 
-def _element(kind: str, node: Node, titles: set[str]) -> Element:
+def _element(kind: str, node: Node, titles: set[str], tool: bool) -> Element:
     name = node.name.strip()
     if kind in FIELDS:
         kind = "textarea" if kind == "text" and MULTI_LINE in node.states else kind
         said = "" if node.role == _PASSWORD else node.text.strip() or _value(kind, name)
         caption = next((label for label in node.labels if label), name if name in titles else "")
         return Element(kind, node.box, _tidy(said), _tidy(caption.strip(": ")))
-    room = node.box.width >= LETTER * len(name) + 8
-    if kind == "button" and (node.picture or not room):
+    narrow = node.box.width < LETTER * len(name) + 8
+    square = tool and node.box.width < SQUARE * node.box.height
+    if kind == "button" and (node.picture or narrow or square):
         return Element("icon", node.box, shape=_tidy(name.lower()))
     return Element(kind, node.box, _tidy(name or node.text.strip()))
 
