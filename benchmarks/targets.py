@@ -105,6 +105,12 @@ def beside_ocr(results: Results) -> str:
     return "<br>".join(parts)
 
 
+def letters(results: Results) -> str:
+    """Read by the head, and by the letter tower where there is one."""
+    head, tower = results["reading"]["rate"], results["reading"]["spelled"]
+    return f"{head:.1%}" + (f"; letter tower {tower:.1%}" if tower is not None else "")
+
+
 def group(name: str) -> Callable[[Results], str]:
     """Mean success of a group of tasks."""
     return lambda results: f"{results['miniwob']['tiers'][name][0]:.1%}"
@@ -128,7 +134,7 @@ def rates(takes: str, *sizes: str) -> Callable[[Results], str]:
 
 ROWS = (
     Row("character accuracy, unseen words and fonts, 9-16 px", "98 %", "99.7 %", "reading",
-        lambda results: f"{results['reading']['rate']:.1%}"),
+        letters),
     Row("pointing, text label, 640x480", "88 %", "98 %", "grounding-640x480",
         rates("text", "640x480")),
     Row("pointing by icon name, unseen icons", "40 %", "70 %", "grounding-*", rates("icon")),

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from rich.table import Table as RichTable
+from torch import Tensor
 
 from agent.learning.batch import glyph_classes
 from agent.learning.samples import Glyphs
@@ -17,9 +18,11 @@ from agent.learning.screens.canvas import Canvas
 from agent.learning.screens.theme import random_theme, resized
 from agent.learning.screens.vocabulary import Vocabulary
 from agent.model.kimi_vl import KimiVL
+from agent.model.pointer import PRINTABLE
 from vision.frame import Frame, Pixels
 from vision.geometry import Box, Size
 from vision.image import ImageConfig, prepare
+from vision.moonvit import Grid
 
 HEIGHTS = range(9, 17)
 """Pixels per em."""
@@ -28,6 +31,9 @@ SIZE = Size(320, 240)
 
 MARGIN = 6
 
+CELL = 2
+"""Pixels a side of the letter tower's cells."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -35,21 +41,24 @@ class Reading:
 
     Attributes:
         height: pixels per em.
-        right: how many were read right, each in the patch that it is centred in.
         letters: how many there were.
+        right: how many the reading head has right, each in the patch that it is centred in.
+        spelled: how many the letter tower has right, each in its cell of 2x2 pixels; None: there is
+            no tower.
     """
 
     height: int
-    right: int
     letters: int
+    right: int
+    spelled: int | None
 
 
 def evaluate_reading(
     model: KimiVL, pages: int, progress: Callable[[], None] = lambda: None
 ) -> tuple[Reading, ...]:
-    """Read pages of text of the test split with the reading head.
+    """Read pages of text of the test split with the reading head, and with the letter tower.
 
-    A letter that no slot is left for in its patch counts as read wrong.
+    A letter that no slot is left for in its patch or cell counts as read wrong.
 
     Args:
         model: has a reading head.
@@ -63,13 +72,14 @@ def evaluate_reading(
         raise ValueError("expected a model with a reading head, actually: it has none")
     found = []
     for height in HEIGHTS:
-        right = letters = 0
+        counts = []
         for number in range(pages):
             pixels, glyphs = text_page(height, number)
-            right += _read(model, pixels, glyphs)
-            letters += len(glyphs.chars)
+            counts.append((len(glyphs.chars), *_read(model, pixels, glyphs)))
             progress()
-        found.append(Reading(height, right, letters))
+        letters, right, spelled = map(sum, zip(*counts, strict=True))
+        tower = model.config.vision.letter_blocks > 0
+        found.append(Reading(height, letters, right, spelled if tower else None))
     return tuple(found)
 
 
@@ -97,34 +107,57 @@ def _said(words: Vocabulary, random: Random) -> str:
 
 
 @torch.no_grad()
-def _read(model: KimiVL, pixels: Pixels, glyphs: Glyphs) -> int:
-    """How many of the letters are read right."""
+def _read(model: KimiVL, pixels: Pixels, glyphs: Glyphs) -> tuple[int, int]:
+    """How many letters the head has right, and how many the tower."""
     assert model.reader is not None
     prepared = prepare(Frame(pixels, Box(0, 0, *SIZE)), ImageConfig())
-    patches = torch.from_numpy(prepared.patches)
-    logits = model.reader(model.vision_tower(patches, [prepared.grid_hw]))
-    classes = glyph_classes(glyphs, prepared.grid_hw, model.reader.shape[0])
-    return int(((logits.argmax(-1) == classes) & (classes > 0)).sum())
+    grid = prepared.grid_hw
+    encoded = model.encode(torch.from_numpy(prepared.patches), [grid])
+    classes = glyph_classes(glyphs, grid, model.reader.shape[0])
+    read = model.reader(encoded.patches).argmax(-1)
+    right = int(((read == classes) & (classes > 0)).sum())
+    return right, 0 if encoded.letters is None else _spelled(encoded.letters, glyphs, grid)
+
+
+def _spelled(letters: Tensor, glyphs: Glyphs, grid: Grid) -> int:
+    """How many letters are the likeliest in the cell of their centre."""
+    side = ImageConfig().patch_size
+    x, y = torch.from_numpy(glyphs.centers).long().T
+    patches = (y // side) * grid[1] + x // side
+    cells = (y % side // CELL) * (side // CELL) + x % side // CELL
+    classes = torch.tensor([PRINTABLE.find(char) + 1 for char in glyphs.chars])
+    return int((letters.argmax(-1)[patches, cells] == classes).sum())
 
 
 def to_json(readings: Sequence[Reading]) -> dict[str, Any]:
     """Everything, in JSON types."""
-    right, letters = totals(readings)
-    return {"rate": right / letters, "heights": [asdict(one) for one in readings]}
+    every = total(readings)
+    spelled = None if every.spelled is None else every.spelled / every.letters
+    heights = [asdict(one) for one in readings]
+    return {"rate": every.right / every.letters, "spelled": spelled, "heights": heights}
 
 
-def totals(readings: Sequence[Reading]) -> tuple[int, int]:
-    """Letters read right, and all letters."""
-    return sum(one.right for one in readings), sum(one.letters for one in readings)
+def total(readings: Sequence[Reading]) -> Reading:
+    """All heights together; its own height is 0."""
+    spelled = [one.spelled for one in readings if one.spelled is not None]
+    letters, right = sum(one.letters for one in readings), sum(one.right for one in readings)
+    return Reading(0, letters, right, sum(spelled) if spelled else None)
 
 
 def to_rich(readings: Sequence[Reading]) -> RichTable:
     """For the terminal."""
     shown = RichTable("pixels per em", caption="test words and fonts; brackets: 95 % intervals")
-    shown.add_column("letters", justify="right")
-    shown.add_column("read right", justify="right")
-    rows = [(str(one.height), one.right, one.letters) for one in readings]
-    for name, right, letters in (*rows, ("all", *totals(readings))):
-        low, high = wilson(right, letters)
-        shown.add_row(name, str(letters), f"{right / letters:.1%} ({low:.1%}–{high:.1%})")
+    for heading in ("letters", "reading head", "letter tower"):
+        shown.add_column(heading, justify="right")
+    for one in (*readings, total(readings)):
+        name = str(one.height) if one.height else "all"
+        rates = (_rate(count, one.letters) for count in (one.right, one.spelled))
+        shown.add_row(name, str(one.letters), *rates)
     return shown
+
+
+def _rate(right: int | None, letters: int) -> str:
+    if right is None:
+        return "–"
+    low, high = wilson(right, letters)
+    return f"{right / letters:.1%} ({low:.1%}–{high:.1%})"
