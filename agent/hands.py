@@ -9,7 +9,7 @@ from actions.executor import Executor, Stopped
 from actions.guard import Guard, Permission
 from actions.receipt import Outcome, Receipt
 from actions.secrets import SecretError, fill, has_secret
-from actions.space import Action, Hotkey, Type
+from actions.space import Action, Hotkey, Type, points
 from agent.run import Consent
 from agent.veil import Veiled
 from vision.frame import Frame
@@ -101,6 +101,16 @@ class GuardedHands:
         verdict = self._guard.check(action)
         if verdict.permission is Permission.DENY:
             return f"not allowed: {verdict.reason}"
-        if verdict.permission is Permission.ASK and not self._consent(action, verdict.reason):
-            return f"the user did not agree: {verdict.reason}"
+        if verdict.permission is Permission.ASK:
+            return self._objection(action, verdict.reason)
+        return ""
+
+    def _objection(self, action: Action, reason: str) -> str:
+        """What a human says against it, or the windows: who answers may have moved the keyboard."""
+        place = next(iter(points(action)), None)
+        window = self._guard.window(place)
+        if not self._consent(action, reason):
+            return f"the user did not agree: {reason}"
+        if self._guard.window(place) != window:
+            return "another window would get this by now; look again"
         return ""

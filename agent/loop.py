@@ -10,6 +10,8 @@ the ordinary is an exception that carries what there is to tell:
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from actions.backends.base import BackendError
@@ -77,7 +79,7 @@ class Agent:
         vault: Vault | None = None,
     ) -> None:
         self._policy = policy
-        self._hands = GuardedHands(executor, guard or Guard(), consent, vault)
+        self._hands = GuardedHands(executor, guard or Guard(), self._leaving(consent), vault)
         self._eyes = eyes
         self._recorder = recorder
         self._listener = listener or Silent()
@@ -88,7 +90,7 @@ class Agent:
         self._repetition = Repetition()
         self._unfit = 0
         self._stopped = threading.Event()
-        self._deciding = False
+        self._waiting = False
 
     def run(self, task: Task) -> RunResult:
         """Work until the task is over, and say why it is.
@@ -132,9 +134,7 @@ class Agent:
             RunEnded: stopped, done, or too many steps.
         """
         self._check()
-        while self._hands.paused:
-            self._stopped.wait(PAUSE_SECONDS)
-            self._check()
+        self._await_person()
         if len(self._history) >= self._task.max_steps:
             raise RunEnded(End.TRUNCATED, f"not done after {self._task.max_steps} steps")
         self._draft = Draft(self._eyes.grab())
@@ -147,11 +147,8 @@ class Agent:
             Unfit: the answer could not be read.
             RunEnded: the agent goes in circles.
         """
-        self._deciding = True
-        try:
+        with self._leavable():
             decision = self._policy.decide(observation)
-        finally:
-            self._deciding = False
         self._now.decision = decision
         if decision.step is None:
             raise Unfit(f"Your answer could not be read: {decision.error}")
@@ -202,15 +199,41 @@ class Agent:
         self._hands.stop("stopped by its user")
 
     def interrupt(self) -> None:
-        """`stop` for a signal handler in the thread of the run; does not wait for a decision.
+        """`stop` for a signal handler in the thread of the run; does not wait for an answer.
 
         Raises:
-            RunEnded: the policy was being asked; the run leaves it at once.
+            RunEnded: the policy or a person was being asked; the run leaves them at once.
         """
         # Not in this thread: it may hold the very lock that releasing needs.
         threading.Thread(target=self.stop, name="stop").start()
-        if self._deciding:
+        if self._waiting:
             raise _stopped()
+
+    @contextmanager
+    def _leavable(self) -> Iterator[None]:
+        """Somebody is asked inside; `interrupt` may leave it, for nothing is being done."""
+        self._waiting = True
+        try:
+            yield
+        finally:
+            self._waiting = False
+
+    def _leaving(self, consent: Consent) -> Consent:
+        """The same consent, which `interrupt` may leave; who gives it may sit at this display."""
+
+        def ask(action: Action, reason: str) -> bool:
+            with self._leavable():
+                agreed = consent(action, reason)
+            self._await_person()
+            return agreed
+
+        return ask
+
+    def _await_person(self) -> None:
+        """Wait until nobody uses mouse and keyboard."""
+        while self._hands.paused:
+            self._stopped.wait(PAUSE_SECONDS)
+            self._check()
 
     @property
     def _now(self) -> Draft:
@@ -233,6 +256,9 @@ class Agent:
         except Stopped as stopped:
             self._now.receipts.append(stopped.receipt)
             raise RunEnded(End.STOPPED, str(stopped)) from stopped
+        except RunEnded as ended:  # while a person was asked about it
+            self._now.receipts.append(Receipt(action, Outcome.REFUSED, ended.message))
+            raise
         self._now.receipts.append(receipt)
         return receipt
 

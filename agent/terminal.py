@@ -69,7 +69,10 @@ class TerminalView:
         if self._status is not None:
             self._status.stop()
         self._line(Text(f"      {one_line(describe(to_dict(action)))}: {reason}", "bold yellow"))
-        answer = self._console.input("      let it happen? [y/N] ", markup=False)
+        try:
+            answer = self._console.input("      let it happen? [y/N] ", markup=False)
+        except EOFError:  # Ctrl-D
+            answer = ""
         if self._status is not None:
             self._status.start()
         return answer.strip().lower() in ("y", "yes")
