@@ -94,8 +94,10 @@ def _stretch(first: int, last: int, decided: dict[int, tuple[Usage, float, float
 
 
 def _network(layers: int) -> KimiVL:
-    placeholder = embedded_tokenizer().special(MEDIA)
-    model = KimiVL(replace(config_of(layers), media_placeholder_token_id=placeholder)).to(DTYPE)
+    tokenizer, shape = embedded_tokenizer(), config_of(layers)
+    text = replace(shape.text, vocab_size=tokenizer.vocab_size)
+    config = replace(shape, text=text, media_placeholder_token_id=tokenizer.special(MEDIA))
+    model = KimiVL(config).to(DTYPE)
     model.initialize(0)
     return model.eval()
 
