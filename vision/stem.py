@@ -68,10 +68,7 @@ class LetterTower(nn.Module):
 
 
 class LetterCodes(nn.Module):
-    """The letters of a patch as one vector: what they are, in which column, how high.
-
-    Its way out starts at zero: a network that gets a tower is at first the one that it was.
-    """
+    """The letters of a patch as one vector: what they are, in which column, how high."""
 
     def __init__(self, hidden: int, side: int) -> None:
         super().__init__()

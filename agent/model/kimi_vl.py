@@ -101,8 +101,8 @@ class KimiVL(nn.Module):
         """Random weights for training from scratch: every layer keeps the size of its input.
 
         Matrices and kernels get normal(0, 1 / sqrt(fan in)), residual outputs are scaled down by
-        depth, embeddings get normal(0, 1), positions normal(0, 0.2), biases and the way out of
-        the letter codes zero; other vectors stay as they are. The seed alone decides.
+        depth, embeddings and letter codes get normal(0, 1), positions normal(0, 0.2), biases
+        zero; other vectors stay as they are. The seed alone decides.
         """
         generator = torch.Generator().manual_seed(seed)
         depth = self.config.text.num_hidden_layers + self.config.vision.num_hidden_layers
@@ -118,8 +118,6 @@ class KimiVL(nn.Module):
                 std = 1.0
             elif name.endswith("pos_emb.weight"):
                 std = 0.2
-            elif name.endswith("codes.place.weight"):
-                std = 0.0
             elif name.endswith("codes.code.weight"):
                 std = 1.0
             elif name.endswith(".mix.weight"):

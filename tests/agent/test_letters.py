@@ -22,6 +22,7 @@ from agent.model.kimi_vl import KimiVL
 from agent.model.pointer import PRINTABLE
 from agent.model.prompt import embedded_tokenizer
 from tests.agent.tiny import tiny_config
+from vision.stem import LETTER_CLASSES, LetterCodes
 
 TOKENIZER = embedded_tokenizer()
 READING = Recipe(
@@ -83,18 +84,18 @@ def test_labels_and_features_of_a_cell_lie_at_the_same_place() -> None:
 
 
 @torch.no_grad()
-def test_a_new_tower_changes_nothing_until_it_has_learned() -> None:
-    with_it, without = KimiVL(towered()), KimiVL(tiny_config())
-    with_it.initialize(3)
-    without.initialize(4)
-    missing = with_it.load_state_dict(without.state_dict(), strict=False)
-    assert not missing.unexpected_keys
-    assert all("letters" in name or "codes" in name for name in missing.missing_keys)
-    batch = collate([Stream(1, questions=1).sample(0)], TOKENIZER)
-    ours = with_it.eval().encode(batch.patches, batch.grids)
-    theirs = without.eval().encode(batch.patches, batch.grids)
-    torch.testing.assert_close(ours.patches, theirs.patches)
-    assert theirs.letters is None
+def test_a_letter_goes_into_the_embedding_of_its_patch_by_column_and_height() -> None:
+    codes = LetterCodes(hidden=16, side=7)
+    blank = torch.zeros(4, 49, LETTER_CLASSES)
+    blank[..., 0] = 50.0
+    shown = blank.clone()
+    for patch, (row, column) in enumerate([(1, 2), (1, 3), (5, 2)]):
+        shown[patch, row * 7 + column] = 0.0
+        shown[patch, row * 7 + column, 40] = 50.0
+    vectors = codes(shown)
+    assert torch.allclose(codes(blank)[0], vectors[3])
+    for one in range(4):
+        assert not any(torch.allclose(vectors[one], vectors[k]) for k in range(4) if k != one)
 
 
 def test_letters_are_learned_while_the_rest_rests(tmp_path: Path) -> None:
