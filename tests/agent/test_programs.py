@@ -21,8 +21,8 @@ from agent.learning.samples import Sample
 from vision.geometry import Box, Size
 
 SCREEN = Box(0, 0, 640, 480)
-FRAME, LABEL, BUTTON, ENTRY, MENU, ITEM, PASSWORD, TOOL_BAR, VIEWPORT = (
-    23, 29, 43, 79, 33, 35, 40, 63, 68,
+FRAME, LABEL, BUTTON, ENTRY, MENU, ITEM, PASSWORD, MENU_BAR, TOOL_BAR, VIEWPORT = (
+    23, 29, 43, 79, 33, 35, 40, 34, 63, 68,
 )  # fmt: skip
 
 
@@ -40,6 +40,7 @@ def test_elements_have_kinds_labels_and_captions() -> None:
         node(BUTTON, "Open a file", (100, 80, 130, 110)),
         node(BUTTON, "Print", (140, 80, 240, 110), picture=True),
         node(BUTTON, "−", (250, 80, 280, 110)),
+        node(MENU_BAR, "", (0, 160, 400, 180), node(ITEM, "File", (0, 160, 60, 180))),
         node(TOOL_BAR, "", (0, 120, 400, 160),
              node(BUTTON, "Up", (0, 120, 36, 156)), node(BUTTON, "Down", (40, 130, 100, 150))),
     )  # fmt: skip
@@ -52,6 +53,7 @@ def test_elements_have_kinds_labels_and_captions() -> None:
         ("icon", "", "", "open a file"),
         ("icon", "", "", "print"),
         ("button", "", "", ""),  # a sign that may be drawn otherwise
+        ("menu", "File", "", ""),
         ("icon", "", "", "up"),
         ("button", "Down", "", ""),
     ]

@@ -20,7 +20,7 @@ KINDS = {
 """AT-SPI role -> kind of element."""
 
 FIELDS = ("text", "textarea", "select", "slider", "spinner", "progress")
-_PASSWORD, _MENU, _TOOL_BAR = 40, 33, 63
+_PASSWORD, _MENU, _MENU_BAR, _TOOL_BAR = 40, 33, 34, 63
 _WINDOWS = {16, 23, 69}  # dialog, frame, window
 _FRAMES = {*_WINDOWS, 49, 68}  # scroll panes and viewports show a part of what they hold
 _TIDY = re.compile(r"[!-~]([ -~]{0,38}[!-~])?")
@@ -34,11 +34,11 @@ SQUARE = 1.5
 
 @dataclass(frozen=True)
 class _Seen:
-    """An object, the part of the screen that its holders leave to it, and whether in a tool bar."""
+    """An object, the part of the screen that its holders leave to it, and their roles."""
 
     node: Node
     clip: Box
-    tool: bool
+    within: tuple[int, ...]
 
 
 def inventory(windows: Sequence[Node], screen: Box) -> Inventory:
@@ -73,11 +73,11 @@ def _popups(window: Node) -> list[Node]:
     ]  # fmt: skip
 
 
-def _walk(node: Node, clip: Box, tool: bool = False) -> Iterator[_Seen]:
-    yield _Seen(node, clip, tool)
+def _walk(node: Node, clip: Box, within: tuple[int, ...] = ()) -> Iterator[_Seen]:
+    yield _Seen(node, clip, within)
     inner = _common(clip, node.box) if node.role in _FRAMES else clip
     for child in node.children:
-        yield from _walk(child, inner, tool or node.role == _TOOL_BAR)
+        yield from _walk(child, inner, (*within, node.role))
 
 
 def _add_all(
@@ -90,7 +90,9 @@ def _add_all(
         box = _common(node.box, one.clip)
         if kind is None or box.width < 4 or box.height < 4:
             continue
-        element = _element(kind, node, titles, one.tool)
+        if kind == "menuitem" and one.within[-1:] == (_MENU_BAR,):
+            kind = "menu"  # as Qt tells it
+        element = _element(kind, node, titles, _TOOL_BAR in one.within)
         text = element.label or (node.name if kind in ("menu", "menuitem") else "")
         whole = box == node.box and not any(_overlap(box, popup) for popup in over)
         if text:
