@@ -1,4 +1,4 @@
-"""How far to go: new weights are taken only as far as nothing else is lost.
+"""How far to go: new weights are taken only as far as next to nothing else is lost.
 
 On the way from a network's weights to those that training made of them, lessons are learned early
 and other things lost late (arXiv 2109.01903), so a part of the way often has all of the first and
@@ -35,7 +35,7 @@ _SCREENS, _BATCH, _QUESTIONS = 32, 4, 6
 
 
 def settle(start: Path, trained: Path) -> float:
-    """Rewrite trained weights as the farthest part of the way that points as well as the start.
+    """Rewrite trained weights as the farthest part of the way that loses no more than `SPARE`.
 
     Args:
         start: model folder that training began from.
