@@ -146,11 +146,14 @@ class Table:
 
     def to_rich(self) -> RichTable:
         """For the terminal."""
-        caption = f"mean {self.mean:.1%}; brackets: 95 % intervals"
+        every = Tally.of(self.rollouts)
+        caption = f"mean {self.mean:.1%}; all {every.rollouts} episodes: {every}; "
+        caption += "brackets: 95 % intervals"
         if (repeats := self.conditions.get("repeats", 1)) > 1:
             caption += f"; {self.every_time:.1%} of the pages solved {repeats} times of {repeats}"
-        for name in self.tiers():
-            caption += f"\npublished, {name}: {PUBLISHED[name]}" if name in PUBLISHED else ""
+        for name, (_, count) in self.tiers().items():
+            if name in PUBLISHED and count == len(tiers()[name]):
+                caption += f"\npublished, {name}: {PUBLISHED[name]}"
         shown = RichTable("task", caption=caption)
         for heading in ("solved", "random clicks", "oracle", "steps", "ms/step"):
             shown.add_column(heading, justify="right")
