@@ -4,7 +4,8 @@
     python benchmarks/targets.py --out DIR --print    only prints; files that lack say so
     python benchmarks/targets.py --out DIR --miniwob  runs MiniWoB++ too (half an hour and more)
 
-Every command leaves its JSON in DIR, and what is there already is not run again.
+Every command leaves its JSON in DIR, and what is there already is not run again. Real programs are
+asked about by `eyehand eval grounding --data SHARDS --json DIR/programs.json`, run by hand.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ MINIWOB = {
 }
 """File -> arguments of `eyehand eval` that write it."""
 
+SIZES = ("160x210", "320x240", "640x480")
+
 Results = dict[str, Any]
 
 
@@ -65,22 +68,23 @@ def share(right: int, asked: int) -> str:
 
 def answered(results: Results, takes: str, who: int = 0, *sizes: str) -> tuple[int, int]:
     """Right answers and questions of a kind, of the model (0) or the OCR baseline (1)."""
-    mine = [
-        answer["right"]
-        for size in sizes or ("160x210", "320x240", "640x480")
-        for answer in results[f"grounding-{size}"][who]["answers"]
-        if answer["takes"] == takes
-    ]
+    answers = asked(results, who, *sizes)
+    mine = [answer["right"] for answer in answers if answer["takes"] == takes]
     return sum(mine), len(mine)
+
+
+def asked(results: Results, who: int = 0, *sizes: str) -> list[Results]:
+    """All answers about screens of these sizes, or of those that were run."""
+    files = [f"grounding-{size}" for size in sizes or SIZES]
+    there = [file for file in files if file in results]
+    if not there:
+        raise KeyError(files[0])
+    return [answer for file in there for answer in results[file][who]["answers"]]
 
 
 def absent(results: Results) -> str:
     """F1 over all sizes."""
-    answers = [
-        answer
-        for size in ("160x210", "320x240", "640x480")
-        for answer in results[f"grounding-{size}"][0]["answers"]
-    ]
+    answers = asked(results)
     said = sum(answer["gave_up"] for answer in answers)
     true = sum(answer["takes"] == "absent" for answer in answers)
     both = sum(answer["gave_up"] and answer["takes"] == "absent" for answer in answers)
@@ -90,7 +94,7 @@ def absent(results: Results) -> str:
 def beside_ocr(results: Results) -> str:
     """Text, icons and relations of both, and how much quicker the model is."""
     parts = []
-    for size in ("160x210", "320x240", "640x480"):
+    for size in [size for size in SIZES if f"grounding-{size}" in results]:
         ours, theirs = results[f"grounding-{size}"]
         rates = []
         for kind, kinds in (("text", ("text",)), ("icons, relations", ("icon", "relation"))):
@@ -107,8 +111,14 @@ def beside_ocr(results: Results) -> str:
 
 def letters(results: Results) -> str:
     """Read by the head, and by the letter tower where there is one."""
-    head, tower = results["reading"]["rate"], results["reading"]["spelled"]
+    head, tower = results["reading"]["rate"], results["reading"].get("spelled")
     return f"{head:.1%}" + (f"; letter tower {tower:.1%}" if tower is not None else "")
+
+
+def programs(results: Results) -> str:
+    """Labels of real programs' widgets."""
+    mine = [one["right"] for one in results["programs"][0]["answers"] if one["takes"] == "text"]
+    return share(sum(mine), len(mine))
 
 
 def group(name: str) -> Callable[[Results], str]:
@@ -140,6 +150,7 @@ ROWS = (
     Row("pointing by icon name, unseen icons", "40 %", "70 %", "grounding-*", rates("icon")),
     Row("relational", "50 %", "85 %", "grounding-*", rates("relation")),
     Row("absent target recognised (F1)", ".85", ".96", "grounding-*", absent),
+    Row("real GTK and Qt widgets, text label", "65 %", "90 %", "programs", programs),
     Row("MiniWoB++ one click (19)", "92 %", "99 %", "miniwob", group("one-click")),
     Row("several clicks (42)", "75 %", "95 %", "miniwob", group("several-clicks")),
     Row("typing from the instruction (23)", "75 %", "97 %", "miniwob", group("typing-given")),
@@ -171,7 +182,11 @@ def run(name: str, arguments: str, out: Path, model: Path | None) -> None:
 def table(results: Results) -> str:
     """In Markdown."""
     lines = ["| | floor | goal | measured | `eyehand eval` |", "|---|---|---|---|---|"]
-    commands = QUICK | MINIWOB | {"grounding-*": "grounding, all sizes"}
+    commands = QUICK | {
+        "grounding-*": "grounding, all sizes",
+        "miniwob": "miniwob, as below",
+        "programs": "grounding --data",
+    }
     for row in ROWS:
         try:
             found = row.measured(results)
@@ -179,7 +194,7 @@ def table(results: Results) -> str:
             found = f"not run: {missing}"
         command = commands.get(row.file, "the folder's size")
         lines.append(f"| {row.what} | {row.floor} | {row.goal} | {found} | {command} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *(f"`eyehand eval {text}`" for text in MINIWOB.values())])
 
 
 def main(
@@ -192,7 +207,7 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     for name, arguments in ({} if print_only else QUICK | (MINIWOB if miniwob else {})).items():
         run(name, arguments, out, model)
-    files = {name: out / f"{name}.json" for name in QUICK | MINIWOB}
+    files = {name: out / f"{name}.json" for name in (*QUICK, *MINIWOB, "programs")}
     results = {name: json.loads(f.read_text("utf-8")) for name, f in files.items() if f.exists()}
     print(table(results))
 
