@@ -131,6 +131,20 @@ def desktop(
 
 
 @evaluations.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="JSON file of an evaluation.")],
+    after: Annotated[Path, typer.Argument(help="That of another one of the same pages.")],
+) -> None:
+    """Print on which MiniWoB++ pages two evaluations differ, and whether that is chance."""
+    from rich.console import Console
+
+    from agent.learning import comparison
+
+    rows = comparison.compare(comparison.read(before), comparison.read(after))
+    Console(highlight=False).print(comparison.to_rich(rows))
+
+
+@evaluations.command()
 def grounding(
     size: Annotated[str, typer.Option(help="Of the screens, in pixels.")] = "640x480",
     screens: Annotated[int, typer.Option(min=1, help="How many.")] = 100,
