@@ -28,6 +28,7 @@ from torch import Tensor
 
 from agent.learning.batch import collate
 from agent.learning.losses import Weights, score
+from agent.learning.precision import quick_numbers
 from agent.learning.recipe import Recipe, embedded_config
 from agent.learning.stream import Stream
 from agent.learning.train import checkpoint_activations
@@ -55,7 +56,7 @@ def embedded() -> tuple[KimiVL, Step]:
     batch = collate(samples, embedded_tokenizer())
 
     def step() -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
+        with quick_numbers():
             return score(model, batch, Weights()).loss
 
     return model, step

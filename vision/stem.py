@@ -7,12 +7,14 @@ has neither of these parts (`VisionConfig.stem_channels`, `letter_blocks`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 LETTER_CLASSES = 96
 """Class 0 is no letter, the others are printable ASCII (`agent.model.pointer.PRINTABLE`)."""
@@ -25,6 +27,7 @@ class ConvStem(nn.Module):
 
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
+        self.gradient_checkpointing = False
         layers: list[nn.Module] = []
         for index, (inner, outer) in enumerate(pairwise((3, *channels))):
             stride = 2 if index == 1 else 1
@@ -37,6 +40,8 @@ class ConvStem(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images normalised to -1..1."""
+        if self.gradient_checkpointing and self.training:
+            return _twice(self.layers, images)
         return self.layers(images)
 
 
@@ -59,12 +64,16 @@ class LetterTower(nn.Module):
 
     def __init__(self, channels: int, blocks: int) -> None:
         super().__init__()
+        self.gradient_checkpointing = False
         self.blocks = nn.Sequential(*(LetterBlock(channels) for _ in range(blocks)))
         self.spell = nn.Conv2d(channels, LETTER_CLASSES, 1)
 
     def forward(self, features: Tensor) -> Tensor:
         """(n, C, H, W) -> (n, classes, H, W) logits; class 0 is "no letter"."""
-        return self.spell(self.blocks(features))
+        for block in self.blocks:
+            keep = not (self.gradient_checkpointing and self.training)
+            features = block(features) if keep else _twice(block, features)
+        return self.spell(features)
 
 
 class LetterCodes(nn.Module):
@@ -82,3 +91,23 @@ class LetterCodes(nn.Module):
         height = torch.linspace(-1, 1, self.side, device=cells.device)[:, None, None]
         columns = torch.cat([codes.sum(1), (codes * height).sum(1)], -1)
         return self.place(columns.flatten(1))
+
+
+def _twice(layers: nn.Module, x: Tensor) -> Tensor:
+    """`layers(x)`, computed once more in the backward pass in place of being kept."""
+    contexts = nullcontext(), _counted(layers)
+    return checkpoint(layers, x, use_reentrant=False, context_fn=lambda: contexts)
+
+
+@contextmanager
+def _counted(layers: nn.Module) -> Iterator[None]:
+    """Inside the block running statistics stay: a batch counts once, though computed twice."""
+    norms = [layer for layer in layers.modules() if isinstance(layer, nn.BatchNorm2d)]
+    usual = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, usual, strict=True):
+            norm.momentum = momentum

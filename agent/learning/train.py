@@ -22,12 +22,13 @@ from typing import Any, ClassVar
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from agent.learning import lora
 from agent.learning.batch import Batch, collate
+from agent.learning.damage import read_step, read_tensors
 from agent.learning.distributed import (
     Scoring,
     average,
@@ -72,9 +73,10 @@ class TrainingError(RuntimeError):
 
 
 def checkpoint_activations(model: KimiVL, on: bool) -> None:
-    """Whether the backward pass computes the activations of blocks and layers once more."""
-    model.vision_tower.encoder.gradient_checkpointing = on
-    model.language_model.model.gradient_checkpointing = on
+    """Whether the backward pass computes the activations of stem, blocks and layers once more."""
+    for module in model.modules():
+        if hasattr(module, "gradient_checkpointing"):
+            module.gradient_checkpointing = on
 
 
 def _rest(model: KimiVL, learns: str) -> None:
@@ -241,18 +243,23 @@ class Trainer:
             passes.append(metrics)
             loads.append(self._loads())
         total = self.world.mean(passes)
-        if not math.isfinite(total["loss"]):
-            raise TrainingError(
-                f"the loss is {total['loss']} at step {self.step}; the last good checkpoint is in "
-                f"{self.out}: lower the rate and resume"
-            )
+        self._must_be_finite("loss", total["loss"])
         average(self._uncut, self.world)
         norm = clip_gradients(self.model.parameters(), recipe.clip, self.world)
+        self._must_be_finite("gradient's norm", norm)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         use = self._balance(self.world.total(torch.stack(loads).sum(0)))
         return {**total, **use, "rate": recipe.rate_at(self.step), "gradient": norm}
+
+    def _must_be_finite(self, name: str, value: float) -> None:
+        """Stop before a step that would leave no usable weights behind."""
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"the {name} is {value} at step {self.step}; the last good checkpoint is in "
+                f"{self.out}: lower the rate and resume"
+            )
 
     def _scored(self, batch: Any) -> tuple[Tensor, Metrics]:
         """Loss and metrics of one forward pass."""
@@ -340,8 +347,9 @@ class Trainer:
         file = folder / "model.safetensors"
         if not file.is_file():
             raise TrainingError(f"expected a model folder, actually there is no {file}")
+        kept = read_tensors(file)
         try:
-            extra = self.model.load_state_dict(load_file(file), strict=False).unexpected_keys
+            extra = self.model.load_state_dict(kept, strict=False).unexpected_keys
         except RuntimeError as error:
             raise TrainingError(f"{folder} holds another model: {error}") from error
         if extra:
@@ -357,13 +365,13 @@ class Trainer:
         where = settings.where or lora.EVERYWHERE
         lora.adapt(self.model, settings.rank, settings.alpha, where)
         if resumed:
-            kept = load_file(self.out / ADAPTERS)
+            kept = read_tensors(self.out / ADAPTERS)
             extra = self.model.load_state_dict(kept, strict=False).unexpected_keys
             if extra or kept.keys() != lora.adapters(self.model).keys():
                 raise TrainingError(f"{self.out} holds the adapters of another model")
 
     def _load_weights(self) -> None:
-        weights = load_file(self.out / "model.safetensors")
+        weights = read_tensors(self.out / "model.safetensors")
         try:
             self.model.load_state_dict(weights)
         except RuntimeError as error:
@@ -371,9 +379,9 @@ class Trainer:
 
     def _resume(self) -> None:
         """Take over the optimisers' state and the number of steps."""
-        state: dict[str, Any] = json.loads((self.out / "state.json").read_text())
+        step = read_step(self.out / "state.json")
         moments: dict[str, dict[str, Tensor]] = {}
-        for key, value in load_file(self.out / "optimizer.safetensors").items():
+        for key, value in read_tensors(self.out / "optimizer.safetensors").items():
             name, kind = key.rsplit(":", 1)
             moments.setdefault(name, {})[kind] = value
         names = self._names()
@@ -381,7 +389,7 @@ class Trainer:
             for parameter in optimizer.param_groups[0]["params"]:
                 kept = moments.get(names[parameter], {})
                 optimizer.state[parameter] = {k: like(v, parameter) for k, v in kept.items()}
-        self.step = state["step"]
+        self.step = step
         if self.world.rank == 0:
             self._forget_later_steps()
 

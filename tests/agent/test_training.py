@@ -12,6 +12,7 @@ import torch
 
 from actions.space import CallUser, Click, Finished, Type, points
 from agent.learning.batch import IGNORE, collate, glyph_classes
+from agent.learning.damage import DamageError
 from agent.learning.losses import Weights, score
 from agent.learning.recipe import Recipe, RecipeError
 from agent.learning.release import release
@@ -49,6 +50,14 @@ def trained(out: Path, steps: int, recipe: Recipe = RECIPE) -> list[Metrics]:
     trainer = Trainer(replace(recipe, steps=steps), out, shape=tiny_config())
     trainer.run(lambda _, metrics: seen.append(dict(metrics)), save_every=3)
     return seen
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of three steps; to be copied."""
+    folder = tmp_path_factory.mktemp("finished")
+    trained(folder, 3)
+    return folder
 
 
 def test_questions_do_not_see_each_other() -> None:
@@ -170,13 +179,48 @@ def test_a_loss_that_is_not_finite_stops_with_the_way_out(tmp_path: Path) -> Non
         trainer.run(lambda *_: None)
 
 
+def test_a_gradient_that_is_not_finite_stops_before_the_weights_change(tmp_path: Path) -> None:
+    trainer = Trainer(RECIPE, tmp_path, shape=tiny_config())
+    weight = trainer.model.language_model.lm_head.weight
+    weight.register_hook(lambda gradient: gradient * float("inf"))
+    before = weight.detach().clone()
+    with pytest.raises(TrainingError, match=r"the gradient's norm is (nan|inf) at step 0"):
+        trainer.run(lambda *_: None)
+    assert torch.equal(weight, before)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.999])
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.json"])
+def test_a_damaged_checkpoint_is_named(
+    finished: Path, tmp_path: Path, name: str, share: float
+) -> None:
+    shutil.copytree(finished, tmp_path / "run")
+    file = tmp_path / "run" / name
+    file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
+    with pytest.raises(DamageError, match=f"{name} is missing or damaged"):
+        Trainer(RECIPE, tmp_path / "run", shape=tiny_config())
+
+
+def test_a_damaged_model_to_begin_from_is_named(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "start")
+    (tmp_path / "start" / "model.safetensors").write_bytes(b"not a model")
+    with pytest.raises(DamageError, match=r"start/model\.safetensors is missing or damaged"):
+        Trainer(RECIPE, tmp_path / "run", start=tmp_path / "start", shape=tiny_config())
+
+
 def test_gradient_checkpointing_changes_nothing_but_memory() -> None:
     batch = collate([a_sample()], TOKENIZER)
-    gradients = []
+    gradients, statistics = [], []
+    tiny = tiny_config()
+    shape = replace(tiny, vision=replace(tiny.vision, letter_blocks=1))
     for flag in (False, True):
-        trainer = Trainer(replace(RECIPE, checkpointing=flag), Path("unused"), shape=tiny_config())
+        trainer = Trainer(replace(RECIPE, checkpointing=flag), Path("unused"), shape=shape)
         score(trainer.model.train(), batch, Weights()).loss.backward()
         gradients.append([p.grad for p in trainer.model.parameters() if p.grad is not None])
+        buffers = dict(trainer.model.named_buffers())
+        statistics.append({name: b for name, b in buffers.items() if ".running_" in name})
+    assert statistics[0], "the stem normalises batches"
+    assert all(torch.equal(b, statistics[1][name]) for name, b in statistics[0].items())
     for plain, recomputed in zip(*gradients, strict=True):
         torch.testing.assert_close(plain, recomputed)
 
