@@ -2,32 +2,30 @@
 
     python -m agent.learning.corrections --tasks click-link,click-shape --count 60 --out DIR
 
-The model plays MiniWoB++ pages; where it would do something else than the oracle of the task, the
+The model plays MiniWoB++ pages; where it would do something worse than the oracle of the task, the
 two actions are a pair. The right one of them is then performed, so that later states are worth
-looking at (DAgger with an expert who steps in; arXiv 1011.0686).
+looking at (DAgger with an expert who steps in; arXiv 1011.0686). Something else is not yet worse:
+boxes may be ticked in any order, and several shapes may be blue. So it is tried out on the page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.progress import track
 
-from actions.executor import Executor
-from actions.receipt import Outcome
-from actions.settle import Patience
-from actions.space import Action, Click, Drag, on_points
+from actions.space import ENDING, Action, Click, Drag, on_points
 from agent.environments.browser import BrowserError
-from agent.environments.display import DisplayError
 from agent.environments.miniwob import TaskError
+from agent.environments.offscreen import OffscreenMiniWob
 from agent.episodes.reader import Episode
-from agent.learning.demonstrate import MAX_STEPS
+from agent.learning.demonstrate import MAX_STEPS, solved
 from agent.learning.harvest import SHARD_SIZE, HarvestError, allow, shard_plan
 from agent.learning.likelihood import Answer
-from agent.learning.miniwob_stage import MiniWobStage
 from agent.learning.oracles.page import Move
 from agent.learning.oracles.tasks import ORACLES, next_move
 from agent.learning.preference import Pair, PairError
@@ -52,13 +50,59 @@ def agrees(action: Action, move: Move) -> bool:
     return action == right
 
 
+@dataclass(frozen=True)
+class Trial:
+    """A page that can be brought back to where it was, to see what comes of an action.
+
+    Attributes:
+        world: shows it.
+        instruction: as its reset gave it.
+        seed: of the page.
+        before: what led to the state in question.
+    """
+
+    world: OffscreenMiniWob
+    instruction: str
+    seed: int
+    before: tuple[Action, ...]
+
+    def as_good(self, action: Action, right: Action) -> bool:
+        """Whether an oracle gets as quickly to the end after `action` as after `right`.
+
+        The page is as it was afterwards.
+        """
+        if isinstance(action, ENDING):
+            return False
+        after, least = self._left(action), self._left(right)
+        self._go_back()
+        return after is not None and least is not None and after <= least
+
+    def _left(self, action: Action) -> int | None:
+        """How many moves solve the page after an action; None: it is not solved."""
+        self._go_back()
+        self.world.perform(action)
+        for count in range(MAX_STEPS):
+            if self.world.reward().done:
+                return count if solved(self.world) else None
+            move = next_move(self.world, self.instruction, self.seed)
+            if move is None:
+                return None
+            self.world.perform(move.action)
+        return None
+
+    def _go_back(self) -> None:
+        self.world.reset(self.seed)
+        for action in self.before:
+            self.world.perform(action)
+
+
 def corrections(
-    stage: MiniWobStage, policy: Policy, task: str, seed: int, max_steps: int = MAX_STEPS
+    world: OffscreenMiniWob, policy: Policy, task: str, seed: int, max_steps: int = MAX_STEPS
 ) -> Iterator[Pair]:
     """The pairs of one page.
 
     Args:
-        stage: a browser, open.
+        world: open.
         policy: plays; one action per step.
         task: has an oracle.
         seed: of the page.
@@ -68,12 +112,11 @@ def corrections(
         BrowserError: the browser has died.
         PolicyError: the policy cannot decide at all.
     """
-    world = stage.world
     world.task = task
     instruction = world.reset(seed)
-    executor = Executor(stage.backend, world.screen, Patience(blink=0), fail_safe=False)
     turns: list[Turn] = []
     done: list[Action] = []
+    performed: list[Action] = []
     for _ in range(max_steps):
         move = None if world.reward().done else next_move(world, instruction, seed)
         if move is None:
@@ -83,10 +126,13 @@ def corrections(
         if decision.step is None or next_move(world, instruction, seed) != move:
             continue  # nothing to compare with, or the page changed meanwhile
         (written,) = decision.step.actions
-        right = agrees(on_points(written, decision.map.to_screen), move)
+        did = on_points(written, decision.map.to_screen)
+        trial = Trial(world, instruction, seed, tuple(performed))
+        right = agrees(did, move) or trial.as_good(did, move.action)
         if not right:
             yield _pair(instruction, frame, done, move, on_points(written, _pixels(decision.map)))
-        if executor.perform(move.action).outcome is Outcome.CONFIRMED:
+        performed.append(move.action)
+        if world.perform(move.action):
             done.append(move.action)
             text = remembered(on_points(move.action, decision.map.to_model))
             turns.append(Turn(None, decision.text if right else text))
@@ -148,10 +194,10 @@ def collect(tasks: Sequence[str], seeds: range, folder: Path, model: Path | None
         raise HarvestError(f"expected tasks with an oracle, actually: {', '.join(missing)}")
     folder.mkdir(parents=True, exist_ok=True)
     policy = local_policy(model)
-    with MiniWobStage() as stage:
+    with OffscreenMiniWob() as world:
         for path, task, part in shard_plan(tasks, seeds, folder):
             if not path.exists():
-                found = [pair for seed in part for pair in corrections(stage, policy, task, seed)]
+                found = [pair for seed in part for pair in corrections(world, policy, task, seed)]
                 if found:
                     write_shard(path, [pair.sample() for pair in found])
             yield path
@@ -170,7 +216,7 @@ def main(
         shards = collect(names, range(first_seed, first_seed + count), out, model)
         for _ in track(shards, "Shards", total=len(names) * -(-count // SHARD_SIZE)):
             pass
-    except (HarvestError, TaskError, DisplayError, BrowserError, PolicyError) as error:
+    except (HarvestError, TaskError, BrowserError, PolicyError) as error:
         raise SystemExit(f"corrections: {error}") from error
 
 

@@ -122,11 +122,13 @@ class Demonstrator:
             action = mistake(move, others, random) if wrong else move.action
             if self._perform(action):
                 done.append(action)
-        solved = _solved(world)
-        return Demonstration(tuple(samples), solved, solved or (wrong and world.reward().done))
+        complete = solved(world)
+        instructive = complete or (wrong and world.reward().done)
+        return Demonstration(tuple(samples), complete, instructive)
 
 
-def _solved(world: Pages) -> bool:
+def solved(world: Pages) -> bool:
+    """Whether the page has paid the full reward."""
     wanted = GEOMETRY_REWARD if world.task in GEOMETRY else 1
     verdict = world.reward()
     return verdict.done and verdict.raw >= wanted

@@ -37,29 +37,29 @@ class PreferenceTrainer(Trainer):
         if self.start is None:
             raise TrainingError("preferences are relative to a model: name it with --from")
         self._reference = checkpoint.load(self.start)
+        self._known: dict[int, tuple[float, float]] = {}
 
-    def _batches(self) -> Iterator[Sequence[Pair]]:
-        """Every pass over the pairs has an order of its own; seed and step decide it."""
+    def _batches(self) -> Iterator[Sequence[int]]:
+        """Numbers of pairs; every pass over them has an order of its own, by seed and step."""
         size = self.recipe.batch // self.recipe.accumulate
         number = self.step * self.recipe.accumulate
         while True:
-            yield [self._pair(number * size + offset) for offset in range(size)]
+            yield [self._place(number * size + offset) for offset in range(size)]
             number += 1
 
-    def _pair(self, index: int) -> Pair:
+    def _place(self, index: int) -> int:
         turn, place = divmod(index, len(self._pairs))
         order = list(range(len(self._pairs)))
         Random(f"{self.recipe.seed}:{turn}").shuffle(order)
-        return self._pairs[order[place]]
+        return order[place]
 
-    def _scored(self, batch: Sequence[Pair]) -> tuple[Tensor, Metrics]:
+    def _scored(self, batch: Sequence[int]) -> tuple[Tensor, Metrics]:
         """Loss and metrics of some pairs."""
         settings = self.recipe.preference
         assert settings is not None, "the recipe chose this trainer"
         self.model.eval()  # statistics of single pairs must not move the stem's
-        chosen, rejected = _log_probs(self.model, batch)
-        with torch.no_grad():
-            before = _log_probs(self._reference, batch)
+        chosen, rejected = _log_probs(self.model, [self._pairs[number] for number in batch])
+        before = self._before(batch)
         preferring = dpo_loss(chosen, rejected, *before, settings.beta)
         loss = (preferring - settings.imitate * chosen).mean()
         margin = ((chosen - before[0]) - (rejected - before[1])).detach()
@@ -70,6 +70,17 @@ class PreferenceTrainer(Trainer):
             "chosen": chosen.mean().item(), "rejected": rejected.mean().item(),
         }  # fmt: skip
         return loss, metrics
+
+    def _before(self, batch: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """What the reference thought of them; it is asked once about each pair."""
+        new = [number for number in dict.fromkeys(batch) if number not in self._known]
+        if new:
+            with torch.no_grad():
+                chosen, rejected = _log_probs(self._reference, [self._pairs[n] for n in new])
+            said = zip(chosen.tolist(), rejected.tolist(), strict=True)
+            self._known |= dict(zip(new, said, strict=True))
+        chosen, rejected = torch.tensor([self._known[number] for number in batch]).unbind(1)
+        return chosen, rejected
 
 
 def _log_probs(model: KimiVL, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor]:

@@ -14,12 +14,12 @@ import torch
 from actions.dialects import render
 from actions.receipt import Outcome, Receipt
 from actions.space import Action, Button, Click, Drag, Step, Type, on_points
+from agent.environments.offscreen import OffscreenMiniWob
 from agent.episodes.format import End, Ending, Head
 from agent.episodes.reader import Episode
 from agent.episodes.writer import EpisodeWriter
 from agent.learning.batch import collate
 from agent.learning.corrections import agrees, corrections, takeover
-from agent.learning.miniwob_stage import MiniWobStage
 from agent.learning.oracles.page import Move
 from agent.learning.preference import Pair, PairError, dpo_loss
 from agent.learning.preferring import PreferenceTrainer
@@ -193,8 +193,8 @@ def test_a_person_who_took_over_makes_a_pair(tmp_path: Path) -> None:
 
 def test_mistakes_of_a_policy_are_collected_on_real_pages() -> None:
     policy = ScriptedPolicy(["Action: click(start_box='(990,990)')"] * 3)
-    with MiniWobStage() as stage:
-        pairs = list(corrections(stage, policy, "click-test", 5, max_steps=3))
+    with OffscreenMiniWob() as world:
+        pairs = list(corrections(world, policy, "click-test", 5, max_steps=3))
     assert len(pairs) == 1, "the correction was performed and solved the page"
     chosen, rejected = pairs[0].chosen.question, pairs[0].rejected.question
     assert chosen.box is not None
