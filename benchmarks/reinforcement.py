@@ -1,11 +1,14 @@
 """Policy gradients against the Bellman optimum of a gridworld that is drawn as a GUI.
 
-    python benchmarks/reinforcement.py [--seeds 3] [--updates 60]
+    python benchmarks/reinforcement.py [--seeds 5] [--workers 2] [--out DIR]
 
 A tiny network of the embedded model's classes first learns a random walk; then each method learns
-from episodes of clicks. "earned" is exact: the learned click probabilities are put into the Bellman
-equation of the world, so no luck of episodes is in it. The variance is that of the policy's
-gradient over batches of 8 episodes of the random walk, summed over all weights.
+from episodes of clicks. What a policy earns is exact: the learned click probabilities are put into
+the Bellman equation of the world, so no luck of episodes is in it. The variance is that of the
+policy's gradient over batches of 8 episodes of the random walk, summed over all weights.
+
+Takes some eight minutes of one core, half as long on two. Page and picture go to docs/benchmarks,
+or to `--out`.
 """
 
 from __future__ import annotations
@@ -13,11 +16,19 @@ from __future__ import annotations
 import argparse
 import copy
 import statistics
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
 from random import Random
 
 import torch
+from matplotlib.figure import Figure
 from rich.console import Console
-from rich.table import Table
+from rich.markdown import Markdown
 
 from agent.environments.gridworld import Grid, Gridworld
 from agent.learning.likelihood import click_likelihoods
@@ -31,14 +42,37 @@ from agent.model.kimi_vl import KimiVL
 from agent.model.prompt import embedded_tokenizer
 from vision.moonvit import VisionConfig
 
+DOCS = Path(__file__).parents[1] / "docs" / "benchmarks"
 TOKENIZER = embedded_tokenizer()
 GRID = Grid(("...G", ".#.P", "....", "####"))
 GAMMA = 0.9
 EPISODES, GROUP = 64, 8
+EVERY = 5
+"""Updates between two looks at the policy."""
+NAMES = {
+    "return": "REINFORCE", "baseline": "REINFORCE, learned baseline", "group": "group-relative",
+    "rejection": "rejection sampling",
+}  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a policy earns from a random start, exactly.
+
+    Attributes:
+        update: when.
+        best: clicking where it is likeliest.
+        drawn: clicking as often as it says.
+    """
+
+    update: int
+    best: float
+    drawn: float
+
+
+@cache
 def network(seed: int) -> KimiVL:
-    """A tiny network that walks at random."""
+    """A tiny network that walks at random; for copying."""
     media = embedded_config().media_placeholder_token_id
     vision = VisionConfig(
         hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=48,
@@ -64,16 +98,26 @@ def episodes(model: KimiVL, update: int, count: int, size: int) -> list[Trajecto
     return [play(world, clicker, start, random, 15) for start in starts]
 
 
-def earned(model: KimiVL, best: bool) -> float:
-    """What the policy earns from a random start, exactly."""
+def optimum() -> float:
+    """What the best policy earns from a random start, by value iteration."""
+    return float(optimal_values(GRID.tabular(), GAMMA).mean())
+
+
+def look(model: KimiVL, update: int) -> Look:
+    """Put the network's clicks into the Bellman equation."""
     screens = Gridworld(GRID).screens()
-    table = Clicker(model, TOKENIZER, screens).table(GRID, screens, best)
-    return float(policy_values(GRID.tabular(), table, GAMMA).mean())
+    clicker = Clicker(model, TOKENIZER, screens)
+    best, drawn = (
+        float(policy_values(GRID.tabular(), clicker.table(GRID, screens, likeliest), GAMMA).mean())
+        for likeliest in (True, False)
+    )
+    return Look(update, best, drawn)
 
 
-def learn(model: KimiVL, method: str, updates: int) -> tuple[int | None, float, float]:
-    """(updates until the likeliest clicks are optimal, what they earn at the end, what all do)."""
-    optimum = float(optimal_values(GRID.tabular(), GAMMA).mean())
+def learn(seed: int, method: str, updates: int) -> list[Look]:
+    """How the policy does, from the random walk on."""
+    model = copy.deepcopy(network(seed))
+    torch.manual_seed(seed)
     size = GROUP if method in ("group", "rejection") else 1
     advantage = Advantage(method) if method != "rejection" else Advantage.GROUP
     leashed = 0.01 if method == "group" else 0.0
@@ -82,72 +126,154 @@ def learn(model: KimiVL, method: str, updates: int) -> tuple[int | None, float, 
         click_likelihoods,
     )  # fmt: skip
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)
-    reached = None
+    looks = [look(model, 0)]
     for update in range(updates):
         played = episodes(model, update, EPISODES, size)
         if method == "rejection":
             imitate(model, optimizer, played)
         else:
             learner.update(played)
-        if reached is None and update % 5 == 4 and optimum - earned(model, True) < 1e-9:
-            reached = update + 1
-    return reached, earned(model, True), earned(model, False)
+        if (update + 1) % EVERY == 0:
+            looks.append(look(model, update + 1))
+    return looks
 
 
 def imitate(model: KimiVL, optimizer: torch.optim.Optimizer, played: list[Trajectory]) -> None:
     """One step towards the best episode of each group."""
-    answers = [answer for one in best_of_groups(played, 0.3) for answer in one.answers]
+    answers = [answer for one in best_of_groups(played, 0.3, GAMMA) for answer in one.answers]
     optimizer.zero_grad()
     (-click_likelihoods(model, answers, TOKENIZER).log_probs.mean()).backward()
     optimizer.step()
 
 
-def variance(model: KimiVL, batches: int = 30) -> dict[str, float]:
-    """Variance of the gradient without a baseline and with a learned one."""
+def variances(seed: int, batches: int = 60) -> dict[str, float]:
+    """Variance of the gradient without a baseline, with a learned one, and with the true values."""
+    model = copy.deepcopy(network(seed))
+    torch.manual_seed(seed)
     method = Method(Advantage.BASELINE, 0.0, gamma=GAMMA, chunk=10_000)
     learner = Learner(model, TOKENIZER, method, click_likelihoods)
-    for update in range(10):
+    for update in range(10):  # only the baseline learns: the rate of the network is zero
         learner.update(episodes(model, update, EPISODES, 1))
-    found: dict[str, list[torch.Tensor]] = {"return": [], "baseline": []}
+    screens = Gridworld(GRID).screens()
+    table = Clicker(model, TOKENIZER, screens).table(GRID, screens)
+    values = policy_values(GRID.tabular(), table, GAMMA)
+    known = {seen.frame.digest: float(v) for seen, v in zip(screens, values, strict=True)}
+    found: dict[str, list[torch.Tensor]] = {"none": [], "learned": [], "exact": []}
     for update in range(100, 100 + batches):
         played = episodes(model, update, 8, 1)
         answers = [answer for one in played for answer in one.answers]
         with torch.no_grad():
             seen = click_likelihoods(model, answers, TOKENIZER)
         returns = monte_carlo(played, GAMMA)
-        compared = learner.advantages(played, returns, seen.features)
-        for name, advantages in (("return", returns), ("baseline", compared)):
+        compared = {
+            "none": returns,
+            "learned": learner.advantages(played, returns, seen.features),
+            "exact": returns - torch.tensor([known[a.frame.digest] for a in answers]),
+        }
+        for name, advantages in compared.items():
             found[name].append(learner.gradient(answers, seen.log_probs, advantages))
     return {name: float(torch.stack(rows).var(0).sum()) for name, rows in found.items()}
 
 
+def reached(looks: Sequence[Look]) -> str:
+    """The first look at which the likeliest clicks were as good as any policy can be."""
+    first = (str(one.update) for one in looks if optimum() - one.best < 1e-9)
+    return next(first, "not reached")
+
+
+def page(runs: Mapping[str, Sequence[Sequence[Look]]], noise: Sequence[Mapping[str, float]]) -> str:
+    """The results in Markdown."""
+    rows = []
+    for method, looks in runs.items():
+        when = ", ".join(reached(one) for one in looks)
+        ends = [one[-1] for one in looks]
+        gap = max(optimum() - end.best for end in ends)
+        drawn = [end.drawn for end in ends]
+        rows.append(
+            f"| {NAMES[method]} | {when} | {gap:.1e} | {statistics.fmean(drawn):.4f} | "
+            f"{min(drawn):.4f} |"
+        )
+    walk = statistics.fmean(one[0].drawn for one in runs["return"])
+    spread = [
+        f"| {name} | " + " | ".join(f"{one[key] / one['none']:.2f}" for one in noise) + " |"
+        for key, name in (("learned", "learned"), ("exact", "exact values of the policy"))
+    ]
+    updates, seeds = runs["return"][0][-1].update, len(noise)
+    return "\n".join([
+        "# Reinforcement on a world whose answer is known",
+        "",
+        "    python benchmarks/reinforcement.py",
+        "",
+        f"A gridworld of {len(GRID.states)} free cells is drawn as a GUI; a click on a cell beside "
+        "the agent moves it there, one in five",
+        "moves slips aside. A tiny network of the embedded model's classes sees pixels and chooses "
+        "a patch; it starts from a random walk,",
+        f"which earns {walk:.4f}. The Bellman optimum by value iteration is **{optimum():.4f}** "
+        f"(mean over starts, discount {GAMMA}). {seeds} seeds,",
+        f"{updates} updates of {EPISODES} episodes.",
+        "",
+        "| method | updates until optimal, by seed | likeliest clicks: largest gap to the optimum "
+        "at the end | all clicks earn, mean | worst seed |",
+        "|---|---|---|---|---|",
+        *rows,
+        "",
+        "![What the policies earn over the updates](reinforcement.png)",
+        "",
+        "Variance of the gradient at the random walk, relative to REINFORCE without a baseline, by "
+        "seed:",
+        "",
+        "| baseline |" + "".join(f" seed {seed} |" for seed in range(seeds)),
+        "|---|" + "---|" * seeds,
+        *spread,
+        "",
+    ])  # fmt: skip
+
+
+def draw(runs: Mapping[str, Sequence[Sequence[Look]]], path: Path) -> None:
+    """The world as the network sees it, and what the policies earn; bands are all seeds."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    world, curves = figure.subplots(1, 2, width_ratios=(1, 2.4))
+    world.imshow(GRID.draw(GRID.states[-4]))
+    world.set_axis_off()
+    world.set_title("what the network sees")
+    curves.axhline(optimum(), color="black", linestyle="--", label="Bellman optimum")
+    for method, looks in runs.items():
+        updates = [one.update for one in looks[0]]
+        earned = [[one.drawn for one in row] for row in zip(*looks, strict=True)]
+        (line,) = curves.plot(updates, [statistics.fmean(e) for e in earned], label=NAMES[method])
+        low, high = [min(e) for e in earned], [max(e) for e in earned]
+        curves.fill_between(updates, low, high, color=line.get_color(), alpha=0.15)
+    curves.set_xlabel(f"updates of {EPISODES} episodes")
+    curves.set_ylabel("earned by all clicks, exactly")
+    curves.grid(alpha=0.3)
+    curves.legend()
+    figure.savefig(path, dpi=110)
+
+
 def main() -> None:
-    """Learn, measure and print."""
+    """Learn, measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--updates", type=int, default=60)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=DOCS)
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    optimum = float(optimal_values(GRID.tabular(), GAMMA).mean())
-    walkers = [network(seed) for seed in range(options.seeds)]
-    table = Table(
-        "method", "updates to the optimum, by seed", "earned, likeliest clicks",
-        "earned, all clicks", title=f"Bellman optimum {optimum:.4f}",
-    )  # fmt: skip
-    start = [f"{statistics.fmean(earned(w, best) for w in walkers):.4f}" for best in (True, False)]
-    table.add_row("random walk", "–", *start)
-    for method in ("return", "baseline", "group", "rejection"):
-        torch.manual_seed(0)
-        rows = [learn(copy.deepcopy(walker), method, options.updates) for walker in walkers]
-        reached = ", ".join(str(row[0] or "not reached") for row in rows)
-        means = [f"{statistics.fmean(row[column] for row in rows):.4f}" for column in (1, 2)]
-        table.add_row(method, reached, *means)
-    Console().print(table)
-    ratios = []
-    for walker in walkers:
-        found = variance(copy.deepcopy(walker))
-        ratios.append(f"{found['baseline'] / found['return']:.2f}")
-    Console().print(f"gradient variance with a learned baseline / without: {', '.join(ratios)}")
+    console, seeds, begun = Console(), range(options.seeds), time.monotonic()
+    spawned = get_context("spawn")
+    with ProcessPoolExecutor(options.workers, spawned, torch.set_num_threads, (1,)) as pool:
+        learning = {
+            method: [pool.submit(learn, seed, method, options.updates) for seed in seeds]
+            for method in NAMES
+        }
+        measuring = [pool.submit(variances, seed) for seed in seeds]
+        runs = {method: [one.result() for one in jobs] for method, jobs in learning.items()}
+        noise = [one.result() for one in measuring]
+    text = page(runs, noise)
+    console.print(Markdown(text))
+    console.print(f"{(time.monotonic() - begun) / 60:.1f} minutes with {options.workers} workers")
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "reinforcement.md").write_text(text, "utf-8")
+    draw(runs, options.out / "reinforcement.png")
 
 
 if __name__ == "__main__":

@@ -96,6 +96,12 @@ class OffscreenMiniWob:
     ) -> None:
         self._held.close()
 
+    def restart(self) -> None:
+        """Start all over with a new browser."""
+        self._held.close()
+        self._shown = ""
+        self.__enter__()
+
     def reset(self, seed: int) -> str:
         """Show a fresh episode; its instruction, as the page words it.
 

@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from agent.environments.offscreen import OffscreenMiniWob
 from agent.learning.harvest import allow
-from agent.learning.miniwob_stage import MiniWobStage
-from agent.learning.reinforcement.learner import Learner, Method
+from agent.learning.reinforcement.learner import Advantage, Learner, Method
 from agent.learning.reinforcement.rollouts import pages, play_groups
 from agent.learning.train import Metrics, Trainer, TrainingError
 from agent.model import checkpoint
 from agent.model.prompt import embedded_tokenizer
+
+ADVANTAGES = (Advantage.GROUP, Advantage.REJECTION, Advantage.RETURN)
+"""Those that need no memory of their own, which a checkpoint would have to hold."""
 
 
 @dataclass
@@ -36,9 +39,13 @@ class ReinforcementTrainer(Trainer):
                 "one process only"
             )
         allow(lessons.tasks, range(0))
+        if lessons.advantage not in ADVANTAGES:
+            raise TrainingError(
+                f"expected an advantage of {', '.join(ADVANTAGES)}, actually: {lessons.advantage}"
+            )
         method = Method(
-            kl=lessons.kl, clip=lessons.clip, passes=lessons.passes, largest=self.recipe.clip,
-            temperature=lessons.temperature,
+            Advantage(lessons.advantage), kl=lessons.kl, clip=lessons.clip, passes=lessons.passes,
+            largest=self.recipe.clip, temperature=lessons.temperature,
         )  # fmt: skip
         self._lessons, self._start = lessons, self.start
         reference = checkpoint.load(self.start)
@@ -49,7 +56,7 @@ class ReinforcementTrainer(Trainer):
 
     def run(self, report: Callable[[int, Metrics], None], save_every: int = 5) -> Metrics:
         """Train with a browser open until the recipe's last update."""
-        with MiniWobStage() as self._stage:
+        with OffscreenMiniWob() as self._world:
             return super().run(report, save_every)
 
     def _batches(self) -> Iterator[Any]:
@@ -63,6 +70,6 @@ class ReinforcementTrainer(Trainer):
             optimizer.param_groups[0]["lr"] = rate
         self.model.eval()
         wanted = pages(self._lessons, self.recipe.seed, self.step)
-        played = play_groups(self._stage, self.model, self._start, self._lessons, wanted)
+        played = play_groups(self._world, self.model, self._start, self._lessons, wanted)
         metrics = self._learner.update(played)
         return {**metrics, "episodes": len(played), "rate": rate}

@@ -43,6 +43,8 @@ class Reinforcement:
         groups: pages per update, drawn evenly from the tasks.
         size: episodes per page.
         max_steps: the most decisions per episode.
+        advantage: what a decision is compared with: "group" (the other episodes of its page),
+            "rejection" (nothing: the best solved episode of each page is imitated) or "return".
         temperature: of the choices.
         kl: weight of the leash to the model that the stage began from.
         clip: see `reinforcement.objective.policy_loss`.
@@ -53,6 +55,7 @@ class Reinforcement:
     groups: int = 8
     size: int = 8
     max_steps: int = 3
+    advantage: str = "group"
     temperature: float = 1.0
     kl: float = 0.02
     clip: float | None = 0.2

@@ -21,6 +21,7 @@ from agent.learning.reinforcement.returns import (
     Trajectory,
     best_of_groups,
     group_relative,
+    imitation,
     monte_carlo,
 )
 from agent.learning.samples import Question
@@ -57,7 +58,7 @@ def earned(model: KimiVL, best: bool = True) -> float:
     return float(policy_values(GRID.tabular(), table, GAMMA).mean())
 
 
-@pytest.mark.parametrize("advantage", list(Advantage))
+@pytest.mark.parametrize("advantage", [Advantage.RETURN, Advantage.BASELINE, Advantage.GROUP])
 def test_the_learned_policy_earns_what_the_bellman_equation_says(advantage: Advantage) -> None:
     optimum = float(optimal_values(GRID.tabular(), GAMMA).mean())
     model = copy.deepcopy(walker())
@@ -105,6 +106,29 @@ def test_rejection_sampling_walks_the_same_way() -> None:
         (-click_likelihoods(model, answers, TOKENIZER).log_probs.mean()).backward()
         optimizer.step()
     assert earned(model, best=False) > before + 0.3
+
+
+def test_imitation_is_a_policy_gradient() -> None:
+    model = copy.deepcopy(walker())
+    played = episodes(model, 3, 16, 8)
+    answers = [answer for one in played for answer in one.answers]
+    method = Method(Advantage.REJECTION, chunk=10_000, solved=0.3)
+    learner = Learner(model, TOKENIZER, method, click_likelihoods)
+    with torch.no_grad():
+        seen = click_likelihoods(model, answers, TOKENIZER)
+    advantages = learner.advantages(played, monte_carlo(played), seen.features)
+    found = learner.gradient(answers, seen.log_probs, advantages)
+    kept = [answer for one in best_of_groups(played, 0.3) for answer in one.answers]
+    assert 0 < len(kept) < len(answers)
+    (-click_likelihoods(model, kept, TOKENIZER).log_probs.mean()).backward()
+    wanted = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
+    torch.testing.assert_close(found, torch.cat(wanted), rtol=1e-3, atol=1e-5)
+
+
+def test_nothing_solved_is_nothing_to_imitate() -> None:
+    unsolved = [a_trajectory("a", 0.0, 0.0), a_trajectory("b", 0.5)]
+    assert imitation(unsolved, 1.0).tolist() == [0.0, 0.0, 0.0]
+    assert imitation([*unsolved, a_trajectory("a", 1.0)], 1.0).tolist() == [0.0, 0.0, 0.0, 4.0]
 
 
 def test_a_tight_leash_holds_the_policy_where_it_was() -> None:
@@ -155,6 +179,14 @@ def test_advantages_are_relative_to_the_group() -> None:
     group = [a_trajectory("a", 0.0, 1.0), a_trajectory("a", 0.0), a_trajectory("b", 1.0)]
     assert group_relative(group).tolist() == pytest.approx([1.0, 1.0, -1.0, 0.0])
     assert best_of_groups(group, 1.0) == [group[0], group[2]]
+
+
+def test_groups_compare_what_is_discounted() -> None:
+    """The way that earns most in all is not the best one when later rewards count for less."""
+    slow, quick = a_trajectory("a", 0.0, 0.0, 1.0), a_trajectory("a", 0.9)
+    assert group_relative([slow, quick]).tolist() == pytest.approx([1.0, 1.0, 1.0, -1.0])
+    assert group_relative([slow, quick], 0.9).tolist() == pytest.approx([-1.0, -1.0, -1.0, 1.0])
+    assert best_of_groups([slow, quick], 0.5, 0.9) == [quick]
 
 
 def test_an_update_without_decisions_is_refused() -> None:

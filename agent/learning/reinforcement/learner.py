@@ -1,4 +1,4 @@
-"""Policy gradients on a network: REINFORCE, with a learned baseline, and group-relative.
+"""Policy gradients on a network: REINFORCE, with a learned baseline, group-relative, imitation.
 
 One update takes finished episodes, says how good each decision was, and moves the network towards
 the good ones, on a leash to where it began. Where episodes come from is not its business.
@@ -18,7 +18,12 @@ from torch.nn import functional as F
 
 from agent.learning.likelihood import Answer, Likelihoods, likelihoods
 from agent.learning.reinforcement.objective import leash, policy_loss
-from agent.learning.reinforcement.returns import Trajectory, group_relative, monte_carlo
+from agent.learning.reinforcement.returns import (
+    Trajectory,
+    group_relative,
+    imitation,
+    monte_carlo,
+)
 from agent.model.kimi_vl import KimiVL
 from agent.model.tokenizer import Tokenizer
 
@@ -42,6 +47,8 @@ class Advantage(StrEnum):
     """What a learned value head expected in that state."""
     GROUP = "group"
     """The other episodes from the same start."""
+    REJECTION = "rejection"
+    """Nothing: the best episode of each start is imitated if it was solved (rejection sampling)."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ class Method:
         largest: gradient norms above this are scaled down.
         temperature: that the episodes were sampled with.
         chunk: decisions per forward pass; memory grows with it.
+        solved: what an episode must earn to be imitated by rejection sampling.
     """
 
     advantage: Advantage = Advantage.GROUP
@@ -71,6 +79,7 @@ class Method:
     largest: float = 1.0
     temperature: float = 1.0
     chunk: int = 64
+    solved: float = 1.0
 
 
 class Learner:
@@ -130,7 +139,7 @@ class Learner:
         metrics: dict[str, float] = {}
         for _ in range(self.method.passes):
             metrics = self._step(answers, before, anchor, advantages, returns)
-        mean = sum(one.total for one in trajectories) / len(trajectories)
+        mean = sum(one.earned() for one in trajectories) / len(trajectories)
         return {"return": mean, **metrics}
 
     def advantages(
@@ -144,7 +153,9 @@ class Learner:
                 with torch.no_grad():
                     return returns - self.value(features.float()).squeeze(-1)
             case Advantage.GROUP:
-                return group_relative(trajectories)
+                return group_relative(trajectories, self.method.gamma)
+            case Advantage.REJECTION:
+                return imitation(trajectories, self.method.solved, self.method.gamma)
 
     def gradient(self, answers: Sequence[Answer], old: Tensor, advantages: Tensor) -> Tensor:
         """The policy's gradient, flat: for whoever wants to know its variance."""
@@ -177,13 +188,14 @@ class Learner:
                 apart += float(distance.detach()) * share
             (loss * share).backward()
             total += float(loss.detach()) * share
-        if not math.isfinite(total):
-            raise LearningError(f"the loss is {total}; lower the rate and start again")
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.method.largest)
+        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.method.largest))
+        for name, value in (("loss", total), ("gradient's norm", norm)):
+            if not math.isfinite(value):
+                raise LearningError(f"the {name} is {value}; lower the rate and start again")
         for optimizer in self._optimizers:
             optimizer.step()
         self._expect(before.features, returns)
-        return {"loss": total, "kl": apart, "gradient": float(norm)}
+        return {"loss": total, "kl": apart, "gradient": norm}
 
     def _expect(self, features: Tensor, returns: Tensor) -> None:
         """Bring the baseline nearer to what was really earned."""

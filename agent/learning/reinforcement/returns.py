@@ -26,10 +26,9 @@ class Trajectory:
     rewards: tuple[float, ...]
     group: str
 
-    @property
-    def total(self) -> float:
-        """The sum of all rewards."""
-        return sum(self.rewards)
+    def earned(self, gamma: float = 1.0) -> float:
+        """The sum of all rewards, later ones discounted."""
+        return sum(reward * gamma**step for step, reward in enumerate(self.rewards))
 
 
 def monte_carlo(trajectories: Sequence[Trajectory], gamma: float = 1.0) -> Tensor:
@@ -47,30 +46,46 @@ def monte_carlo(trajectories: Sequence[Trajectory], gamma: float = 1.0) -> Tenso
     return torch.tensor(returns)
 
 
-def group_relative(trajectories: Sequence[Trajectory]) -> Tensor:
+def group_relative(trajectories: Sequence[Trajectory], gamma: float = 1.0) -> Tensor:
     """(N,): how much better than its group each decision's episode went, in standard deviations.
 
-    (R - mean) / std over the totals of the group, the same for every decision of an episode
-    (GRPO, arXiv 2402.03300 section 4.1). A group whose episodes all went alike teaches nothing: 0.
+    (R - mean) / std over what the group earned, the same for every decision of an episode (GRPO,
+    arXiv 2402.03300 section 4.1). A group whose episodes all went alike teaches nothing: 0.
     """
     groups: dict[str, list[float]] = defaultdict(list)
     for trajectory in trajectories:
-        groups[trajectory.group].append(trajectory.total)
+        groups[trajectory.group].append(trajectory.earned(gamma))
     advantages: list[float] = []
     for trajectory in trajectories:
         totals = torch.tensor(groups[trajectory.group], dtype=torch.float64)
         spread = float(totals.std(correction=0))
-        better = trajectory.total - float(totals.mean())
+        better = trajectory.earned(gamma) - float(totals.mean())
         value = better / spread if spread > 1e-6 else 0.0
         advantages += [value] * len(trajectory.answers)
     return torch.tensor(advantages)
 
 
-def best_of_groups(trajectories: Sequence[Trajectory], solved: float) -> list[Trajectory]:
+def best_of_groups(
+    trajectories: Sequence[Trajectory], solved: float, gamma: float = 1.0
+) -> list[Trajectory]:
     """What rejection sampling keeps: the best episode of each group, if it earned `solved`."""
     best: dict[str, Trajectory] = {}
     for trajectory in trajectories:
         known = best.get(trajectory.group)
-        if trajectory.total >= solved and (known is None or trajectory.total > known.total):
+        mine = trajectory.earned(gamma)
+        if mine >= solved and (known is None or mine > known.earned(gamma)):
             best[trajectory.group] = trajectory
     return list(best.values())
+
+
+def imitation(trajectories: Sequence[Trajectory], solved: float, gamma: float = 1.0) -> Tensor:
+    """(N,): advantages with which the policy gradient is that of imitating `best_of_groups`.
+
+    Minus the mean log-likelihood of what is kept has the gradient of advantages that are the same
+    for all of it and 0 for the rest.
+    """
+    kept = {id(one) for one in best_of_groups(trajectories, solved, gamma)}
+    wanted = torch.tensor(
+        [float(id(one) in kept) for one in trajectories for _ in one.answers], dtype=torch.float32
+    )
+    return wanted / wanted.mean() if wanted.any() else wanted

@@ -1,24 +1,33 @@
-"""Episodes of the embedded model on MiniWoB++ pages, played by the real agent."""
+"""Episodes of the embedded model on MiniWoB++ pages without a display."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 
-from agent.episodes.reader import Episode
+from actions.space import ENDING, Action, on_points
+from agent.environments.browser import BrowserError
+from agent.environments.offscreen import OffscreenMiniWob
+from agent.learning.demonstrate import solved
 from agent.learning.harvest import FIRST_EVALUATION_SEED
-from agent.learning.miniwob_stage import MiniWobStage
-from agent.learning.playing import BROKEN
-from agent.learning.recorded import answers_of
+from agent.learning.likelihood import Answer
+from agent.learning.recorded import picture_pixel
 from agent.learning.reinforcement.exploring import exploring
 from agent.learning.reinforcement.returns import Trajectory
+from agent.learning.samples import Question
 from agent.learning.settings import Reinforcement
 from agent.model.engine import Engine
 from agent.model.kimi_vl import KimiVL
-from agent.model.prompt import embedded_tokenizer
+from agent.model.prompt import REMEMBERED, embedded_tokenizer
+from agent.policies.base import Observation, Policy, Turn
 from agent.policies.local import EmbeddedPolicy
+from vision.frame import Frame
+from vision.geometry import Box
+
+_NO_EFFECT = "nothing changed"
+"""What the policy hears about such an action; it only matters that there is something to tell."""
 
 
 def pages(lessons: Reinforcement, seed: int, update: int) -> Iterator[tuple[str, int]]:
@@ -30,7 +39,7 @@ def pages(lessons: Reinforcement, seed: int, update: int) -> Iterator[tuple[str,
 
 
 def play_groups(
-    stage: MiniWobStage,
+    world: OffscreenMiniWob,
     model: KimiVL,
     directory: Path,
     lessons: Reinforcement,
@@ -42,7 +51,7 @@ def play_groups(
     one without decisions that earned nothing.
 
     Args:
-        stage: a browser, open.
+        world: open.
         model: plays.
         directory: the model folder that it came from, for the record.
         lessons: how to play.
@@ -54,24 +63,53 @@ def play_groups(
         for number in range(lessons.size):
             draws = Random(f"{task}:{seed}:{number}").getrandbits(48)
             with exploring(model, draws, lessons.temperature):
-                trajectories.append(_played(stage, policy, task, seed, lessons.max_steps))
+                trajectories.append(_played(world, policy, task, seed, lessons.max_steps))
     return trajectories
 
 
 def _played(
-    stage: MiniWobStage, policy: EmbeddedPolicy, task: str, seed: int, max_steps: int
+    world: OffscreenMiniWob, policy: Policy, task: str, seed: int, max_steps: int
 ) -> Trajectory:
-    group = f"{task}-{seed}"
     for _ in range(2):
-        with tempfile.TemporaryDirectory() as scratch:
-            record = Path(scratch) / "episode"
-            try:
-                rollout = stage.play(policy, task, seed, max_steps, record)
-            except BROKEN:
-                stage.restart()
-                continue
-            answers = tuple(answers_of(Episode.open(record)).values())
-        earned = float(rollout.solved)
-        rewards = (0.0,) * (len(answers) - 1) + (earned,) if answers else ()
-        return Trajectory(answers, rewards, group)
-    return Trajectory((), (), group)
+        try:
+            return play(world, policy, task, seed, max_steps)
+        except BrowserError:
+            world.restart()
+    return Trajectory((), (), f"{task}-{seed}")
+
+
+def play(
+    world: OffscreenMiniWob, policy: Policy, task: str, seed: int, max_steps: int
+) -> Trajectory:
+    """One episode, as the agent's loop would play it; an answer that cannot be read ends it.
+
+    Raises:
+        BrowserError: the browser has died.
+        PolicyError: the policy cannot decide at all.
+    """
+    world.task = task
+    instruction = world.reset(seed)
+    answers: list[Answer] = []
+    turns: list[Turn] = []
+    done: list[Action] = []
+    while len(turns) < max_steps and not world.reward().done:
+        seen = world.screen.grab()
+        decision = policy.decide(Observation(instruction, seen, tuple(turns)))
+        if decision.step is None:
+            break
+        (written,) = decision.step.actions
+        pointed = on_points(written, partial(picture_pixel, space=decision.map))
+        answers.append(_answer(instruction, seen, pointed, done))
+        if isinstance(written, ENDING):
+            break
+        effect = world.perform(on_points(written, decision.map.to_screen))
+        turns.append(Turn(None, decision.text, "" if effect else _NO_EFFECT))
+        done += [pointed] if effect else []
+    rewards = (0.0,) * (len(answers) - 1) + (float(solved(world)),) if answers else ()
+    return Trajectory(tuple(answers), rewards, f"{task}-{seed}")
+
+
+def _answer(instruction: str, seen: Frame, action: Action, done: Sequence[Action]) -> Answer:
+    frame = Frame(seen.pixels, Box(0, 0, seen.width, seen.height))
+    asked = " ".join(instruction.split())
+    return Answer(frame, Question(asked, action, None, tuple(done[-REMEMBERED:])))
