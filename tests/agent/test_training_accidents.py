@@ -1,4 +1,4 @@
-"""What may happen to a training: a full disk, a cut shard, a kill, several processes."""
+"""What may happen to a training: a full disk, a cut shard, a kill, a dead browser, company."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from agent.environments.browser import BrowserError
+from agent.learning.demonstrate import demonstrate
 from agent.learning.recipe import Recipe
 from agent.learning.samples import ShardError, write_shard
 from agent.learning.stage import plot_curves
 from agent.learning.stream import Stream
 from agent.learning.train import Trainer, TrainingError
 from agent.model.checkpoint import load
+from tests.agent.test_evaluate import browsers
 from tests.agent.tiny import tiny_config
 
 ROOT = Path(__file__).parent.parent.parent
@@ -111,6 +114,22 @@ def test_a_cut_shard_is_named_before_the_first_step(tmp_path: Path) -> None:
     with pytest.raises(ShardError, match=r"click-test-000000000-2\.npz: cut short"):
         trainer.run(lambda *_: None)
     assert trainer.step == 0
+
+
+def test_a_browser_that_dies_while_data_is_made_costs_nothing_that_was_written(
+    tmp_path: Path,
+) -> None:
+    tasks = ["click-test", "focus-text"]
+    shards = demonstrate(tasks, range(2), tmp_path, noise=0)
+    first = next(shards)
+    for pid in browsers(os.getpid()):
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(BrowserError, match="the browser died"):
+        next(shards)
+    assert [*tmp_path.iterdir()] == [first]
+    written = first.read_bytes()
+    assert len([*demonstrate(tasks, range(2), tmp_path, noise=0)]) == 2
+    assert first.read_bytes() == written
 
 
 def test_experts_are_balanced_and_their_use_is_drawn(tmp_path: Path) -> None:
