@@ -46,9 +46,11 @@ from agent.learning.stream import Stream, data_hash
 from agent.model import checkpoint
 from agent.model.checkpoint import CheckpointError
 from agent.model.config import KimiVLConfig
-from agent.model.decoder import Router
+from agent.model.decoder import Decoder, Router
 from agent.model.kimi_vl import KimiVL
 from agent.model.prompt import embedded_tokenizer
+from vision.moonvit import MoonVitEncoder
+from vision.stem import ConvStem, LetterTower
 
 Metrics = dict[str, float]
 
@@ -75,7 +77,7 @@ class TrainingError(RuntimeError):
 def checkpoint_activations(model: KimiVL, on: bool) -> None:
     """Whether the backward pass computes the activations of stem, blocks and layers once more."""
     for module in model.modules():
-        if hasattr(module, "gradient_checkpointing"):
+        if isinstance(module, ConvStem | LetterTower | MoonVitEncoder | Decoder):
             module.gradient_checkpointing = on
 
 
