@@ -15,6 +15,7 @@ STYLE = """
 *, *::before, *::after { animation: none !important; transition: none !important }
 body { max-width: none; margin: 0; padding: 8px }
 main { display: grid; gap: 12px; align-items: start }
+main > * { min-width: 0; overflow-x: hidden }
 .icon { display: inline-block; vertical-align: middle; background: currentColor;
         mask: var(--shape) center / contain no-repeat; mask-mode: luminance }
 label.choice { display: block; width: fit-content }
