@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from random import Random
 
-from actions.space import Action, Click, Hotkey, Type
+from actions.space import Action, Click, Hotkey, Type, Wait
 from agent.environments.program import ProgramError
 from agent.learning.desktop.challenge import Challenge, DesktopTask
 from agent.learning.desktop.room import Room
@@ -18,6 +18,9 @@ from agent.learning.desktop.words import PEOPLE, TOWNS
 NEEDS = (("sqlite_web", "pip install sqlite-web"),)
 
 START_SECONDS = 60.0
+
+LOADED = Wait(3.0)
+"""Before the next look: what is aimed at on a page that is still changing is not clicked."""
 
 
 def _database(room: Room, random: Random) -> list[str]:
@@ -56,8 +59,11 @@ def drop(room: Room, random: Random) -> Challenge:
     _database(room, random)
 
     def oracle() -> Iterator[Action]:
+        yield LOADED
         yield Click(room.middle("a[href='/old/']"))
+        yield LOADED
         yield Click(room.middle("a[href='/old/drop/']"))
+        yield LOADED
         yield Click(room.middle("button.btn-danger[type=submit]"))
 
     return Challenge(
@@ -73,8 +79,11 @@ def query(room: Room, random: Random) -> Challenge:
     statement = f"delete from customers where name = '{gone}'"  # noqa: S608  # ours
 
     def oracle() -> Iterator[Action]:
+        yield LOADED
         yield Click(room.middle("a[href='/customers/']"))
+        yield LOADED
         yield Click(room.middle("a[href='/customers/query/']"))
+        yield LOADED
         yield Click(room.middle("textarea"))
         yield Hotkey(("ctrl", "a"))
         yield Type(statement)
