@@ -65,6 +65,7 @@ def drop(room: Room, random: Random) -> Challenge:
         yield Click(room.middle("a[href='/old/drop/']"))
         yield LOADED
         yield Click(room.middle("button.btn-danger[type=submit]"))
+        yield LOADED
 
     return Challenge(
         'Drop the table "old".',
@@ -88,6 +89,7 @@ def query(room: Room, random: Random) -> Challenge:
         yield Hotkey(("ctrl", "a"))
         yield Type(statement)
         yield Click(room.middle("button[type=submit]:has-text('Execute')"))
+        yield LOADED
 
     return Challenge(
         f'Execute the query "{statement}".',
