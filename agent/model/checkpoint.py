@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from agent.model.config import KimiVLConfig
+from agent.model.heap import give_back
 from agent.model.int4 import Int4Linear
 from agent.model.int8 import SCALE, dequantised
 from agent.model.kimi_vl import KimiVL
@@ -37,6 +38,9 @@ IGNORED = ".rotary_emb.inv_freq"
 
 SHOWN = 20
 """Faults of one kind that a message lists by name."""
+PACKED_AT_ONCE = 32
+"""4-bit matrices that are reordered before the memory between them is given back."""
+
 BATCH_ELEMENTS = 1 << 23
 """Weights read (32 MB in fp32) before the mapped pages of a file are given back."""
 
@@ -90,9 +94,13 @@ def load(
                 if name in scales:
                     tensor = dequantised(tensor, scales[name])
                 _place(*owners[name], _private(name, tensor, device, dtype))
-    for module in model.modules():
-        if isinstance(module, Int4Linear):
-            module.pack()
+        give_back()
+    packable = [module for module in model.modules() if isinstance(module, Int4Linear)]
+    for number, module in enumerate(packable):
+        module.pack()
+        if number % PACKED_AT_ONCE == 0:
+            give_back()
+    give_back()
     return model.eval()
 
 
