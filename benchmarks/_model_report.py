@@ -17,7 +17,7 @@ LIMITS = Path(__file__).with_name("model_limits.md")
 """What stands in the way of each missed target; written by hand, checked against the profile."""
 
 
-PARTS = ("times", "peaks", "episode", "together", "embedded")
+PARTS = ("times", "long", "peaks", "episode", "together", "embedded")
 """What can be measured by itself, in the order of the page."""
 
 
@@ -64,6 +64,15 @@ def times(rows: list[Row], decode_mb: float, gigabytes: float, layers: int, mach
             f"theirs {row.theirs_ms / layers:.0f} ms."
             for row in rows if row.name.startswith("encoder")
         ), "",
+    ])  # fmt: skip
+
+
+def long(row: Row, layers: int, machine: str) -> str:
+    """A context of which no target speaks."""
+    return "\n".join([
+        "## A long context", "",
+        f"{row.name}: ours {row.ours_ms:.1f} ms, theirs ({row.against}) {row.theirs_ms:.1f} ms, "
+        f"{row.ratio:.1f}x, error {row.error:.1e}; {layers} of 27 layers, {machine}.", "",
     ])  # fmt: skip
 
 

@@ -21,7 +21,7 @@ import _model_report as report
 import torch
 import transformers
 from _model_agent import embedded_latency, episode
-from _model_cases import PEAK_CASES, Nets, bandwidth, measure_peak, peak_mb, timings
+from _model_cases import PEAK_CASES, Nets, bandwidth, decoding, measure_peak, peak_mb, timings
 from _model_nets import DTYPE, filled_caches, load_ours, write_weights
 from _model_together import together
 from rich.console import Console
@@ -44,7 +44,7 @@ def main() -> None:
             return
         with tempfile.TemporaryDirectory() as folder:
             parts = options.part or report.PARTS
-            if {"times", "peaks", "together"} & set(parts):
+            if {"times", "long", "peaks", "together"} & set(parts):
                 write_weights(Path(folder), options.layers)
             for part in parts:
                 say(f"measuring {part}")
@@ -62,6 +62,11 @@ def _times(options: argparse.Namespace, folder: Path) -> str:
     report.picture(rows, options.layers, options.out)
     machine = _machine(options.threads)
     return report.times(rows, _decode_megabytes(nets), bandwidth(), options.layers, machine)
+
+
+def _long(options: argparse.Namespace, folder: Path) -> str:
+    row = decoding(Nets.load(folder), 16384, 1 if options.quick else 3)
+    return report.long(row, options.layers, _machine(options.threads))
 
 
 def _peaks(options: argparse.Namespace, folder: Path) -> str:
@@ -93,6 +98,7 @@ def _embedded(options: argparse.Namespace, folder: Path) -> str:
 
 _MEASURES = {
     "times": _times,
+    "long": _long,
     "peaks": _peaks,
     "episode": _episode,
     "together": _together,
@@ -132,7 +138,7 @@ def _machine(threads: int) -> str:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer repetitions, no 16K context")
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions")
     parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--part", action="append", choices=report.PARTS, help="only this section")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
