@@ -20,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 from vision.attention import segment_attention
 from vision.linear import Linear
-from vision.stem import ConvStem, LetterCodes, LetterTower
+from vision.stem import CELL, ConvStem, LetterCodes, LetterTower
 
 Grid = tuple[int, int]
 """(rows, columns) of an image in patches."""
@@ -89,7 +89,7 @@ class PatchEmbed(nn.Module):
         self.stem = ConvStem(config.stem_channels) if config.stem_channels else None
         inner, side = 3, config.patch_size
         if config.stem_channels:
-            inner, side = config.stem_channels[-1], config.patch_size // 2
+            inner, side = config.stem_channels[-1], config.patch_size // CELL
         towers = config.letter_blocks > 0
         self.letters = LetterTower(inner, config.letter_blocks) if towers else None
         self.codes = LetterCodes(config.hidden_size, side) if towers else None

@@ -18,6 +18,8 @@ from torch.utils.checkpoint import checkpoint
 
 LETTER_CLASSES = 96
 """Class 0 is no letter, the others are printable ASCII (`agent.model.pointer.PRINTABLE`)."""
+CELL = 2
+"""Side of a cell in pixels: what the stem's one stride makes of the screen."""
 CODE_SIZE = 32
 """Numbers that stand for a letter."""
 
@@ -60,7 +62,7 @@ class LetterBlock(nn.Module):
 
 
 class LetterTower(nn.Module):
-    """Which letter has its centre in a cell of 2x2 pixels, from the stem's features."""
+    """Which letter has its centre in a cell of 2x2 pixels (`CELL`), from the stem's features."""
 
     def __init__(self, channels: int, blocks: int) -> None:
         super().__init__()

@@ -31,6 +31,7 @@ from agent.model.tokenizer import Tokenizer
 from vision.frame import Frame
 from vision.geometry import Box, CoordinateMap, Point
 from vision.image import ImageConfig, prepare
+from vision.stem import CELL
 
 IGNORE = -100
 """Label of tokens that no loss is taken of."""
@@ -273,10 +274,10 @@ def letter_cells(glyphs: Glyphs, grid: tuple[int, int], side: int = 14) -> Tenso
     A letter is named in its cell and those above and below. Beside and beyond them the answer is
     IGNORE, as no one can tell to a pixel where the middle of a letter is; elsewhere it is 0.
     """
-    height, width = (patches * side // 2 for patches in grid)
+    height, width = (patches * side // CELL for patches in grid)
     known = [PRINTABLE.find(char) + 1 for char in glyphs.chars]
     classes = torch.tensor(known, dtype=torch.long)
-    x, y = torch.from_numpy(glyphs.centers).long().div(2, rounding_mode="floor").T
+    x, y = torch.from_numpy(glyphs.centers).long().div(CELL, rounding_mode="floor").T
     cells = torch.zeros(height + 4, width + 2, dtype=torch.long)  # with a margin of 2 and 1
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     x, y, classes = x[inside] + 1, y[inside] + 2, classes[inside]

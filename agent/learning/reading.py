@@ -23,6 +23,7 @@ from vision.frame import Frame, Pixels
 from vision.geometry import Box, Size
 from vision.image import ImageConfig, prepare
 from vision.moonvit import Grid
+from vision.stem import CELL
 
 HEIGHTS = range(9, 17)
 """Pixels per em."""
@@ -30,9 +31,6 @@ HEIGHTS = range(9, 17)
 SIZE = Size(320, 240)
 
 MARGIN = 6
-
-CELL = 2
-"""Pixels a side of the letter tower's cells."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def evaluate_reading(
     for height in HEIGHTS:
         counts = []
         for number in range(pages):
-            pixels, glyphs = text_page(height, number)
+            pixels, glyphs = page_of_height(height, number)
             counts.append((len(glyphs.chars), *_read(model, pixels, glyphs)))
             progress()
         letters, right, spelled = map(sum, zip(*counts, strict=True))
@@ -83,7 +81,7 @@ def evaluate_reading(
     return tuple(found)
 
 
-def text_page(height: int, number: int) -> tuple[Pixels, Glyphs]:
+def page_of_height(height: int, number: int) -> tuple[Pixels, Glyphs]:
     """A page full of labels, sentences and codes in one font; the arguments decide."""
     random = Random(f"reading/{height}/{number}")
     theme = random_theme(random, "test", plain=False)

@@ -8,19 +8,26 @@ import numpy as np
 import pytest
 import torch
 
-from agent.learning.reading import HEIGHTS, evaluate_reading, text_page, to_json, to_rich, total
+from agent.learning.reading import (
+    HEIGHTS,
+    evaluate_reading,
+    page_of_height,
+    to_json,
+    to_rich,
+    total,
+)
 from agent.model.kimi_vl import KimiVL
 from tests.agent.tiny import tiny_config
 
 
 def test_pages_repeat_and_are_full_of_letters() -> None:
     for height in (HEIGHTS[0], HEIGHTS[-1]):
-        pixels, glyphs = text_page(height, 0)
-        again, same = text_page(height, 0)
+        pixels, glyphs = page_of_height(height, 0)
+        again, same = page_of_height(height, 0)
         assert np.array_equal(pixels, again)
         assert glyphs.chars == same.chars
         assert len(glyphs.chars) > 100
-    assert len(text_page(9, 0)[1].chars) > len(text_page(16, 0)[1].chars)
+    assert len(page_of_height(9, 0)[1].chars) > len(page_of_height(16, 0)[1].chars)
 
 
 def test_a_network_that_always_says_the_same_letter_is_right_as_often_as_it_occurs() -> None:
@@ -32,7 +39,7 @@ def test_a_network_that_always_says_the_same_letter_is_right_as_often_as_it_occu
         model.reader.proj.bias.zero_()
         model.reader.proj.bias.view(model.reader.shape)[:, ord("e") - 31] = 1
     readings = evaluate_reading(model, 1)
-    pages = [text_page(height, 0)[1].chars for height in HEIGHTS]
+    pages = [page_of_height(height, 0)[1].chars for height in HEIGHTS]
     assert [one.letters for one in readings] == [len(chars) for chars in pages]
     es = sum(chars.count("e") for chars in pages)
     assert 0.9 * es <= total(readings).right <= es  # some have no slot left in their patch
