@@ -7,6 +7,7 @@ in `MiniWob`, which is the slow, real twin (`tests/agent/test_offscreen.py` comp
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from typing import TypeVar
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
 from actions.space import Action, Click, Direction, Drag, Hotkey, Move, Scroll, Type, Wait
@@ -46,6 +47,15 @@ _DRAG_STEPS = 8
 
 _UNLIKE_A_WINDOW = ["--hide-scrollbars", "--font-render-hinting=none"]
 """What Playwright tells a headless Chromium that makes its pixels differ from a window's."""
+
+_PICTURE = {
+    "format": "png",
+    "optimizeForSpeed": True,  # of the compression: as lossless as ever
+    "clip": {
+        **{"x": AREA.left, "y": AREA.top, "scale": 1},
+        **{"width": AREA.right - AREA.left, "height": AREA.bottom - AREA.top},
+    },
+}
 
 _TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
@@ -82,7 +92,7 @@ class OffscreenMiniWob:
             session = ExitStack()  # opened and closed on the browser's thread
             stack.callback(lambda: self._thread.submit(session.close).result())
             try:
-                self._page = self._thread.submit(_open, session).result()
+                self._page, self._devtools = self._thread.submit(_open, session).result()
             except PlaywrightError as error:
                 raise BrowserError(f"Chromium did not start: {error}") from error
             self._held = stack.pop_all()
@@ -169,13 +179,8 @@ class OffscreenMiniWob:
                 return
 
     def _look(self) -> Pixels:
-        left, top, right, bottom = AREA
-        png = self.inspect(
-            lambda page: page.screenshot(
-                clip={"x": left, "y": top, "width": right - left, "height": bottom - top},
-                caret="initial",
-            )
-        )
+        taken = self.inspect(lambda _: self._devtools.send("Page.captureScreenshot", _PICTURE))
+        png = base64.b64decode(taken["data"])
         return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
@@ -198,13 +203,13 @@ def launch(session: ExitStack) -> Browser:
     return browser
 
 
-def _open(session: ExitStack) -> Page:
-    """The page of the tasks."""
+def _open(session: ExitStack) -> tuple[Page, CDPSession]:
+    """The page of the tasks, and what takes its picture: Playwright takes half as long again."""
     browser = launch(session)
     width, height = map(int, WINDOW)
     page = browser.new_page(viewport={"width": width, "height": height})
     page.add_init_script(FIXED_RANDOM)
-    return page
+    return page, page.context.new_cdp_session(page)
 
 
 def _close(browser: Browser) -> None:

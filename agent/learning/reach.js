@@ -32,17 +32,26 @@ const reaching = (width, height) => {
     return best;
   };
 
+  // Which cells of a rectangle belong to the element: of two pixels each, or at most so many.
+  const tested = (element, rect, most) => {
+    const columns = Math.min(most, Math.max(3, Math.round((rect.right - rect.left) / 2)));
+    const rows = Math.min(most, Math.max(3, Math.round((rect.bottom - rect.top) / 2)));
+    const dx = (rect.right - rect.left) / columns, dy = (rect.bottom - rect.top) / rows;
+    const mask = [...Array(rows).keys()].map(j => [...Array(columns).keys()].map(
+      i => owns(element, rect.left + (i + 0.5) * dx, rect.top + (j + 0.5) * dy)));
+    return {mask, columns, rows, dx, dy};
+  };
+
   // The largest part of the element that a click would reach; null when too little of it shows.
   const reachable = element => {
     const rects = [...element.getClientRects()].map(clip).filter(rect => rect !== null);
     const size = rect => (rect.right - rect.left) * (rect.bottom - rect.top);
     const rect = rects.sort((a, b) => size(b) - size(a))[0];
     if (rect === undefined) return null;
-    const columns = Math.min(32, Math.max(3, Math.round((rect.right - rect.left) / 2)));
-    const rows = Math.min(32, Math.max(3, Math.round((rect.bottom - rect.top) / 2)));
-    const dx = (rect.right - rect.left) / columns, dy = (rect.bottom - rect.top) / rows;
-    const mask = [...Array(rows).keys()].map(j => [...Array(columns).keys()].map(
-      i => owns(element, rect.left + (i + 0.5) * dx, rect.top + (j + 0.5) * dy)));
+    // Most elements lie open, for which a coarse look is enough.
+    const coarse = tested(element, rect, 8);
+    const open = coarse.mask.every(row => row.every(hit => hit));
+    const {mask, columns, rows, dx, dy} = open ? coarse : tested(element, rect, 32);
     const found = largest(mask);
     if (found.area < rows * columns / 5) return null;
     const box = [

@@ -22,7 +22,7 @@ from agent.model.kimi_vl import KimiVL
 from agent.model.pointer import PRINTABLE
 from agent.model.prompt import embedded_tokenizer
 from tests.agent.tiny import tiny_config
-from vision.stem import LETTER_CLASSES, LetterCodes
+from vision.stem import LETTER_CLASSES, LetterCodes, LetterTower
 
 TOKENIZER = embedded_tokenizer()
 READING = Recipe(
@@ -119,3 +119,38 @@ def test_a_network_without_a_tower_has_nothing_to_spell() -> None:
     batch = collate([Stream(1, questions=1).sample(0)], TOKENIZER)
     metrics = score(trainer.model, batch, Weights()).metrics
     assert isnan(metrics["spell_right"]) and metrics["spell_loss"] == 0
+
+
+def restless_tower() -> LetterTower:
+    """A tower whose every number matters."""
+    generator = torch.Generator().manual_seed(3)
+    tower = LetterTower(8, blocks=3).eval()
+    for name, tensor in tower.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.normal_(0, 0.5, generator=generator)
+            if name.endswith("running_var"):
+                tensor.abs_().add_(0.5)
+    return tower
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 14, 21), (3, 8, 7, 7)])
+def test_a_resting_tower_says_what_its_slow_twin_says(shape: tuple[int, ...]) -> None:
+    tower, features = restless_tower(), torch.randn(shape, generator=torch.Generator())
+    before = features.clone()
+    with torch.no_grad():
+        expected = tower.forward_learning(features)
+        torch.testing.assert_close(tower(features), expected, rtol=1e-5, atol=1e-5)
+        wide = features.contiguous(memory_format=torch.channels_last)
+        torch.testing.assert_close(tower(wide), expected, rtol=1e-5, atol=1e-5)
+    assert torch.equal(features, before)
+
+
+def test_a_tower_takes_the_short_way_only_when_nothing_learns() -> None:
+    tower, features = restless_tower(), torch.randn(1, 8, 7, 7)
+    assert tower(features).requires_grad
+    tower.requires_grad_(False)
+    assert not tower(features).requires_grad
+    assert tower(features.requires_grad_()).requires_grad
+    with torch.no_grad():
+        tower.train()(features)
+    assert all(int(block.norm.num_batches_tracked) for block in tower.blocks)
