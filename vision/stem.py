@@ -67,7 +67,7 @@ class LetterBlock(nn.Module):
         to x: PyTorch would write each of the five steps to memory.
         """
         mean, variance = self.norm.running_mean, self.norm.running_var
-        assert mean is not None and variance is not None
+        assert mean is not None and variance is not None and self.mix.bias is not None
         scale = self.norm.weight * (variance + self.norm.eps).rsqrt()
         kernels = self.spread.weight * scale[:, None, None, None]
         bias = self.norm.bias - mean * scale
@@ -102,6 +102,7 @@ class LetterTower(nn.Module):
         """One image, which caches can hold, with half the passes over memory."""
         x = features.permute(0, 2, 3, 1)
         for block in self.blocks:
+            assert isinstance(block, LetterBlock)
             x = block.at_rest(x)
         return F.linear(x, self.spell.weight.flatten(1), self.spell.bias).permute(0, 3, 1, 2)
 
