@@ -241,12 +241,15 @@ def train(
     start: Annotated[
         Path | None, typer.Option("--from", help="Model folder to begin from. [default: none]")
     ] = None,
+    icons: Annotated[
+        Path | None, typer.Option(help="Folder of icon sets. [default: drawn icons]")
+    ] = None,
 ) -> None:
     """Train a stage of the embedded model; run it again to go on where it stopped."""
     from agent.learning.stage import run_stage
 
     folder = out or Path("runs") / Path(stage).stem
-    for name, value in run_stage(stage, folder, data, steps, start).items():
+    for name, value in run_stage(stage, folder, data, steps, start, icons).items():
         typer.echo(f"{name}  {value:.4f}")
     typer.echo(f"curves  {folder / 'curves.png'}")
     typer.echo(f"model   {folder / 'release'}")

@@ -35,6 +35,7 @@ def run_stage(
     data: Path | None = None,
     steps: int | None = None,
     start: Path | None = None,
+    icons: Path | None = None,
 ) -> Metrics:
     """Train a stage to its end, continuing from `out` if it holds a checkpoint.
 
@@ -44,6 +45,7 @@ def run_stage(
         data: folder of harvested shards (`*.npz`), None for generated screens only.
         steps: overrides the recipe's number of steps.
         start: model folder to begin from; without one, weights are random.
+        icons: folder of icon sets for generated screens; without one, icons are drawn.
 
     Returns:
         Accuracies on validation screens.
@@ -54,7 +56,7 @@ def run_stage(
     """
     keep_memory()
     shards = _shards(data) if data else ()
-    trainer = trainer_of(Recipe.load(stage).with_steps(steps), out, shards, start)
+    trainer = trainer_of(Recipe.load(stage).with_steps(steps), out, shards, start, icons)
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[note]}"), TimeElapsedColumn(), TimeRemainingColumn(),
@@ -76,7 +78,11 @@ def run_stage(
 
 
 def trainer_of(
-    recipe: Recipe, out: Path, shards: tuple[Path, ...] = (), start: Path | None = None
+    recipe: Recipe,
+    out: Path,
+    shards: tuple[Path, ...] = (),
+    start: Path | None = None,
+    icons: Path | None = None,
 ) -> Trainer:
     """What runs a recipe: from samples, from pairs, or from episodes."""
     from agent.learning.preferring import PreferenceTrainer
@@ -86,7 +92,7 @@ def trainer_of(
         return PreferenceTrainer(recipe, out, shards, start)
     if recipe.reinforcement is not None:
         return ReinforcementTrainer(recipe, out, shards, start)
-    return Trainer(recipe, out, shards, start)
+    return Trainer(recipe, out, shards, start, icons=icons)
 
 
 def _shards(folder: Path) -> tuple[Path, ...]:

@@ -43,6 +43,7 @@ class Stream:
             batch are as long as its longest, so a screen with a long task should ask little else.
         finished: probability that a question is asked again after its action had its effect, so
             that the right answer is that the task is finished.
+        icons: folder of icon sets for generated screens, see `ScreenGenerator`.
     """
 
     seed: int
@@ -54,12 +55,13 @@ class Stream:
     questions: int = 6
     letters: int = 1000
     finished: float = 0.12
+    icons: Path | None = None
     _harvest: dict[str, list[Sample]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Load the shards; they are small next to what training needs."""
         self._generators = {
-            size: ScreenGenerator(self.seed, size, self.split, self.questions)
+            size: ScreenGenerator(self.seed, size, self.split, self.questions, self.icons)
             for size in self.sizes
         }
         for shard in sorted(self.shards):

@@ -117,6 +117,7 @@ class Trainer:
         shards: harvested data, may be empty.
         start: model folder to begin from, None for random weights; parts that it lacks are new.
         shape: of the network, that of the embedded model by default.
+        icons: folder of icon sets for generated screens, see `ScreenGenerator`.
         step: optimiser steps done.
         model: trained in place.
     """
@@ -131,6 +132,7 @@ class Trainer:
     shards: tuple[Path, ...] = ()
     start: Path | None = None
     shape: KimiVLConfig = field(default_factory=embedded_config)
+    icons: Path | None = None
     step: int = 0
 
     def __post_init__(self) -> None:
@@ -302,6 +304,7 @@ class Trainer:
         stream = Stream(
             recipe.seed, self.shards, recipe.harvest_share, recipe.text_share,
             sizes=recipe.screen_sizes, questions=recipe.questions, letters=recipe.letters,
+            icons=self.icons,
         )  # fmt: skip
         size = recipe.batch // recipe.accumulate
         first = self.step * recipe.accumulate + self.world.rank

@@ -20,6 +20,7 @@ from agent.learning.screens.generator import SPLITS
 from agent.learning.screens.iconpackages import Source, fetch, names_of, spoken
 from agent.learning.screens.icons import ICONS
 from agent.learning.screens.iconsets import DRAWN, IconSet, IconSetError, icons_of
+from agent.learning.stream import Stream
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">{}</svg>'
 BELL = SVG.format('<path d="M6 4h12v14H6z" fill="currentColor"/>')
@@ -156,3 +157,16 @@ def test_some_questions_name_icons_that_are_not_there(sets: Path) -> None:
         if question.action == CallUser() and "icon" in question.instruction
     ]
     assert absent
+
+
+def test_training_shows_the_sets_that_it_is_given(sets: Path) -> None:
+    drawn, given = (Stream(3, questions=2, finished=0, icons=icons) for icons in (None, sets))
+    generator = ScreenGenerator(3, questions=2, icons=sets)
+    for index in range(5):
+        assert np.array_equal(given.sample(index).pixels, generator.sample(index).pixels)
+    assert not np.array_equal(given.sample(0).pixels, drawn.sample(0).pixels)
+
+
+def test_training_without_the_sets_that_it_was_promised_does_not_begin(tmp_path: Path) -> None:
+    with pytest.raises(IconSetError, match=str(tmp_path)):
+        Stream(3, icons=tmp_path)
