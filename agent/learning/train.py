@@ -39,6 +39,7 @@ from agent.learning.distributed import (
     whole_state,
     world,
 )
+from agent.learning.optimizers import optimizers
 from agent.learning.precision import quick_numbers
 from agent.learning.recipe import Recipe, embedded_config
 from agent.learning.settings import Adapters
@@ -53,19 +54,6 @@ from vision.moonvit import MoonVitEncoder
 from vision.stem import ConvStem, LetterTower
 
 Metrics = dict[str, float]
-
-NOT_HIDDEN = (
-    "embed_tokens.weight",
-    "lm_head.weight",
-    "reader.proj.weight",
-    "codes.code.weight",
-    "gate.weight",
-    "quoter.embed.weight",
-    "quoter.places.weight",
-    ".down",
-    ".up",
-)
-"""Matrices that are not maps between hidden states, and the thin ones of adapters."""
 
 ADAPTERS = "adapters.safetensors"
 
@@ -160,7 +148,7 @@ class Trainer:
         _rest(self.model, self.recipe.learns)
         self.scoring = Scoring(self.model)
         self._uncut = spread(self.scoring, self.world)
-        self.optimizers = self._optimizers()
+        self.optimizers = optimizers(self.model, self.recipe, fused=not self._uncut)
         if resumed:
             self._resume()
 
@@ -310,29 +298,6 @@ class Trainer:
         first = self.step * recipe.accumulate + self.world.rank
         data = Batches(stream, first, size, self.world.size)
         return iter(DataLoader(data, batch_size=None, num_workers=1, prefetch_factor=4))
-
-    def _optimizers(self) -> tuple[torch.optim.Optimizer, ...]:
-        """Muon for hidden matrices, as Moonlight was trained (arXiv 2502.16982), else AdamW.
-
-        Embeddings, output heads, kernels and vectors are AdamW's: orthogonal updates are meant for
-        maps between hidden states.
-        """
-        recipe = self.recipe
-        hidden: list[nn.Parameter] = []
-        other: list[nn.Parameter] = []
-        for name, parameter in self.model.named_parameters():
-            if parameter.requires_grad:
-                is_map = parameter.dim() == 2 and not name.endswith(NOT_HIDDEN)
-                (hidden if is_map else other).append(parameter)
-        adam = torch.optim.AdamW(
-            other, recipe.rate, (0.9, 0.98), weight_decay=0.0, fused=not self._uncut
-        )
-        if not hidden:
-            return (adam,)
-        muon = torch.optim.Muon(
-            hidden, recipe.rate, recipe.weight_decay, adjust_lr_fn="match_rms_adamw"
-        )
-        return muon, adam
 
     def _names(self) -> dict[Tensor, str]:
         return {parameter: name for name, parameter in self.model.named_parameters()}
