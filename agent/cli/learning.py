@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,7 +20,7 @@ from agent.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.progress import Progress
 
@@ -70,25 +70,15 @@ def miniwob(
     profile: ProfileName = None,
 ) -> None:
     """Print how often MiniWoB++ tasks are solved, next to random clicks."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from agent.learning.evaluate import FIRST_SEED, evaluate
+    from agent.learning.evaluate import FIRST_SEED
     from agent.learning.tiers import tasks_named
 
-    names = tasks_named(tasks)
-    first = FIRST_SEED if first_seed is None else first_seed
-    errors = Console(stderr=True)
-    with ExitStack() as held:
-        policy, crew = _players(held, named_policy(model, endpoint, profile), workers, ray)
-        progress = held.enter_context(Progress(console=errors, disable=not errors.is_terminal))
-        table = evaluate(
-            policy, names, seeds, first, max_steps, repeats=repeats, failures=failures,
-            random_seeds=random_seeds, oracle_seeds=oracle_seeds, crew=crew,
-            progress=_counting(progress),
-        )  # fmt: skip
-    _write_json(json_file, table.to_json())
-    Console(highlight=False).print(table.to_rich())
+    _play(
+        named_policy(model, endpoint, profile), tasks_named(tasks), workers, ray, json_file,
+        seeds=seeds, first_seed=FIRST_SEED if first_seed is None else first_seed,
+        max_steps=max_steps, repeats=repeats, failures=failures,
+        random_seeds=random_seeds, oracle_seeds=oracle_seeds,
+    )  # fmt: skip
 
 
 @evaluations.command()
@@ -110,24 +100,14 @@ def desktop(
 
     Programs' files, output and exit status judge, when the agent says that it is done.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
     from agent.learning.desktop.stage import TASKS, DesktopStage
-    from agent.learning.evaluate import evaluate
 
     names = [name.strip() for name in tasks.split(",") if name.strip()] or list(TASKS)
-    errors = Console(stderr=True)
-    with ExitStack() as held:
-        policy, crew = _players(held, named_policy(model, endpoint, profile), workers, ray)
-        progress = held.enter_context(Progress(console=errors, disable=not errors.is_terminal))
-        table = evaluate(
-            policy, names, seeds, max_steps=max_steps, stage=DesktopStage, failures=failures,
-            random_seeds=random_seeds, oracle_seeds=oracle_seeds, crew=crew,
-            progress=_counting(progress),
-        )  # fmt: skip
-    _write_json(json_file, table.to_json())
-    Console(highlight=False).print(table.to_rich())
+    _play(
+        named_policy(model, endpoint, profile), names, workers, ray, json_file,
+        seeds=seeds, max_steps=max_steps, stage=DesktopStage, failures=failures,
+        random_seeds=random_seeds, oracle_seeds=oracle_seeds,
+    )  # fmt: skip
 
 
 @evaluations.command()
@@ -204,6 +184,29 @@ def reading(
     readings = evaluate_reading(load_engine(model or EMBEDDED).model, pages)
     _write_json(json_file, to_json(readings))
     Console(highlight=False).print(to_rich(readings))
+
+
+def _play(
+    named: NamedPolicy,
+    tasks: Sequence[str],
+    workers: int,
+    ray: str | None,
+    json_file: Path | None,
+    **how: Any,
+) -> None:
+    """Evaluate under a progress bar and print the table; `how` is for `evaluate`."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from agent.learning.evaluate import evaluate
+
+    errors = Console(stderr=True)
+    with ExitStack() as held:
+        policy, crew = _players(held, named, workers, ray)
+        progress = held.enter_context(Progress(console=errors, disable=not errors.is_terminal))
+        table = evaluate(policy, tasks, crew=crew, progress=_counting(progress), **how)
+    _write_json(json_file, table.to_json())
+    Console(highlight=False).print(table.to_rich())
 
 
 def _players(

@@ -16,12 +16,9 @@ from Xlib import X, Xatom
 from Xlib.display import Display
 from Xlib.protocol.event import ClientMessage
 
-from actions.backends.x11 import X11Backend
-from actions.executor import Executor
 from agent.environments.browser import Browser
-from agent.environments.display import VirtualDisplay
 from agent.environments.program import ProgramError, program
-from vision.capture import Screen
+from agent.testing.desktop import Desktop
 from vision.geometry import Point, Size
 
 SIZE = Size(640, 480)
@@ -43,10 +40,9 @@ class Room:
     def __enter__(self) -> Room:
         with ExitStack() as stack:
             self.home = Path(stack.enter_context(tempfile.TemporaryDirectory("-eyehand-home")))
-            self._display = stack.enter_context(VirtualDisplay(SIZE))
-            self.screen = stack.enter_context(Screen(self._display.name))
-            backend = stack.enter_context(X11Backend(self._display.name))
-            self.hands = Executor(backend, self.screen, fail_safe=False)
+            desktop = stack.enter_context(Desktop(SIZE))
+            self.screen, self.hands = desktop.screen, desktop.hands
+            self._display = desktop.display
             self._held = stack.pop_all()
         return self
 
