@@ -18,7 +18,7 @@ from agent.testing.tester import Tester
 PROGRAM = ("sqlite_web", "pip install sqlite-web")
 PATIENCE = 60.0
 """Seconds: OCR takes several for one look where other work keeps the processor busy."""
-pytestmark = [pytest.mark.desktop(800, 400), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.desktop(640, 320), pytest.mark.timeout(300)]
 
 
 @pytest.fixture
