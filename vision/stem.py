@@ -88,15 +88,9 @@ class LetterTower(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(n, C, H, W) -> (n, classes, H, W) logits; class 0 is "no letter"."""
-        if self._learns(features):
+        if any(norm.training for norm in self.modules() if isinstance(norm, nn.BatchNorm2d)):
             return self.forward_learning(features)
         return torch.cat([self._at_rest(image) for image in features.split(1)])
-
-    def _learns(self, features: Tensor) -> bool:
-        if any(norm.training for norm in self.modules() if isinstance(norm, nn.BatchNorm2d)):
-            return True
-        asks = features.requires_grad or any(p.requires_grad for p in self.parameters())
-        return torch.is_grad_enabled() and asks
 
     def _at_rest(self, features: Tensor) -> Tensor:
         """One image, which caches can hold, with half the passes over memory."""
@@ -107,7 +101,7 @@ class LetterTower(nn.Module):
         return F.linear(x, self.spell.weight.flatten(1), self.spell.bias).permute(0, 3, 1, 2)
 
     def forward_learning(self, features: Tensor) -> Tensor:
-        """The slow, simple twin, which remembers what a backward pass needs."""
+        """The slow, simple twin, whose norms may take the statistics of the batch."""
         for block in self.blocks:
             keep = not (self.gradient_checkpointing and self.training)
             features = block(features) if keep else _twice(block, features)

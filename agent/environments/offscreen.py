@@ -52,8 +52,11 @@ _PICTURE = {
     "format": "png",
     "optimizeForSpeed": True,  # of the compression: as lossless as ever
     "clip": {
-        **{"x": AREA.left, "y": AREA.top, "scale": 1},
-        **{"width": AREA.right - AREA.left, "height": AREA.bottom - AREA.top},
+        "x": AREA.left,
+        "y": AREA.top,
+        "width": AREA.right - AREA.left,
+        "height": AREA.bottom - AREA.top,
+        "scale": 1,
     },
 }
 
@@ -204,7 +207,7 @@ def launch(session: ExitStack) -> Browser:
 
 
 def _open(session: ExitStack) -> tuple[Page, CDPSession]:
-    """The page of the tasks, and what takes its picture: Playwright takes half as long again."""
+    """The page of the tasks, and what takes its picture, with less ado than Playwright."""
     browser = launch(session)
     width, height = map(int, WINDOW)
     page = browser.new_page(viewport={"width": width, "height": height})

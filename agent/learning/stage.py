@@ -45,7 +45,8 @@ def run_stage(
         data: folder of harvested shards (`*.npz`), None for generated screens only.
         steps: overrides the recipe's number of steps.
         start: model folder to begin from; without one, weights are random.
-        icons: folder of icon sets for generated screens; without one, icons are drawn.
+        icons: folder of icon sets for generated screens; without one, icons are drawn. Stages that
+            learn from pairs or rewards show no generated screens.
 
     Returns:
         Accuracies on validation screens.
@@ -88,11 +89,12 @@ def trainer_of(
     from agent.learning.preferring import PreferenceTrainer
     from agent.learning.reinforcing import ReinforcementTrainer
 
+    kind: type[Trainer] = Trainer
     if recipe.preference is not None:
-        return PreferenceTrainer(recipe, out, shards, start)
-    if recipe.reinforcement is not None:
-        return ReinforcementTrainer(recipe, out, shards, start)
-    return Trainer(recipe, out, shards, start, icons=icons)
+        kind = PreferenceTrainer
+    elif recipe.reinforcement is not None:
+        kind = ReinforcementTrainer
+    return kind(recipe, out, shards, start, icons=icons)
 
 
 def _shards(folder: Path) -> tuple[Path, ...]:

@@ -145,12 +145,18 @@ def test_a_resting_tower_says_what_its_slow_twin_says(shape: tuple[int, ...]) ->
     assert torch.equal(features, before)
 
 
-def test_a_tower_takes_the_short_way_only_when_nothing_learns() -> None:
-    tower, features = restless_tower(), torch.randn(1, 8, 7, 7)
-    assert tower(features).requires_grad
-    tower.requires_grad_(False)
-    assert not tower(features).requires_grad
-    assert tower(features.requires_grad_()).requires_grad
-    with torch.no_grad():
-        tower.train()(features)
-    assert all(int(block.norm.num_batches_tracked) for block in tower.blocks)
+def test_gradients_of_a_resting_tower_are_those_of_its_slow_twin() -> None:
+    tower, features = restless_tower(), torch.randn(2, 8, 7, 7, requires_grad=True)
+    asked = [features, *tower.parameters()]
+    short, slow = (
+        torch.autograd.grad(forward(features).square().mean(), asked)
+        for forward in (tower, tower.forward_learning)
+    )
+    for one, other in zip(short, slow, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_tower_in_training_goes_by_its_batch() -> None:
+    tower, features = restless_tower().train(), torch.randn(2, 8, 7, 7)
+    torch.testing.assert_close(tower(features), tower.forward_learning(features))
+    assert all(int(n) == 2 for name, n in tower.named_buffers() if "tracked" in name)
