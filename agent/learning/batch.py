@@ -16,6 +16,7 @@ from torch import Tensor
 from actions.space import Action, Type, on_points, points
 from agent.learning.resizing import at_model_size
 from agent.learning.samples import Glyphs, Question, Sample
+from agent.model.lexical import Word, words
 from agent.model.pointer import PRINTABLE
 from agent.model.prompt import (
     BOX_END,
@@ -56,10 +57,15 @@ class Batch:
         glyphs: (B * L, slots) classes of the letters centred in each patch.
         letters: (B * L, cells) class of the letter centred in each cell of 2x2 pixels; IGNORE
             beside one.
-        quote_rows: (K,) which screen a typed text belongs to.
+        asked: (N, S) the instructions of all questions, what was done before included.
+        asked_rows: (N,) which screen a question is about.
+        asked_starts: (N,) the index of its first token in the row.
+        words: N times the words of its instruction; `end` counts from there.
+        quotable: (N, S) which of their tokens can be quoted.
+        point_asked: (Q,) which question a coordinate answers.
+        quote_asked: (K,) which question a typed text answers.
+        quote_rows: (K,) which screen it belongs to.
         quote_tokens: (K,) the index of the token before it in the row.
-        quote_ids: (K, S) the instruction that it may be quoted from.
-        quotable: (K, S) which of these tokens can be quoted.
         quote_starts: (K,) where the quotation begins, from 1; 0 = it is written freely.
         quote_ends: (K,) its last token, from 0; 0 where nothing is quoted.
     """
@@ -77,20 +83,25 @@ class Batch:
     point_offsets: Tensor
     glyphs: Tensor
     letters: Tensor
+    asked: Tensor
+    asked_rows: Tensor
+    asked_starts: Tensor
+    words: tuple[tuple[Word, ...], ...]
+    quotable: Tensor
+    point_asked: Tensor
+    quote_asked: Tensor
     quote_rows: Tensor
     quote_tokens: Tensor
-    quote_ids: Tensor
-    quotable: Tensor
     quote_starts: Tensor
     quote_ends: Tensor
 
 
 @dataclass(frozen=True)
 class _Quotation:
-    """A typed text: the token before it in its row, the instruction, and the span in there."""
+    """A typed text: its question, the token before it in its row, the span of the instruction."""
 
+    question: int
     token: int
-    asked: list[int]
     span: tuple[int, int] | None
 
 
@@ -102,7 +113,8 @@ class _Row:
     positions: list[int]
     owners: list[int]
     labels: list[int]
-    targets: list[tuple[int, Point, Box]]
+    asked: list[tuple[int, list[int]]]
+    targets: list[tuple[int, int, Point, Box]]
     quotations: list[_Quotation]
 
 
@@ -125,7 +137,8 @@ def collate(samples: Sequence[Sample], tokenizer: Tokenizer, slots: int = 3) -> 
     ]
     ids, positions, mask, labels = _pad(rows, tokenizer.special(PAD))
     pointed = [(index, *target) for index, row in enumerate(rows) for target in row.targets]
-    aims = [_aim(point, box, grid, config.patch_size) for _, _, point, box in pointed]
+    aims = [_aim(point, box, grid, config.patch_size) for *_, point, box in pointed]
+    before = [sum(len(row.asked) for row in rows[:index]) for index in range(len(rows))]
     return Batch(
         patches=torch.from_numpy(np.concatenate([p.patches for p in prepared])),
         grids=tuple(p.grid_hw for p in prepared),
@@ -134,13 +147,16 @@ def collate(samples: Sequence[Sample], tokenizer: Tokenizer, slots: int = 3) -> 
         mask=mask,
         labels=labels,
         point_rows=torch.tensor([row for row, *_ in pointed], dtype=torch.long),
-        point_tokens=torch.tensor([token for _, token, *_ in pointed], dtype=torch.long),
+        point_tokens=torch.tensor([token for _, _, token, *_ in pointed], dtype=torch.long),
         point_targets=torch.cat([torch.empty(0, grid[0] * grid[1]), *(aim[0] for aim in aims)]),
         point_patches=torch.tensor([patch for _, patch, _ in aims], dtype=torch.long),
         point_offsets=torch.tensor([offset for _, _, offset in aims]).view(-1, 2),
         glyphs=torch.cat([glyph_classes(s.glyphs, grid, slots) for s in samples]),
         letters=torch.cat([letter_cells(s.glyphs, grid) for s in samples]),
-        **_quotations(rows),
+        point_asked=torch.tensor([before[row] + n for row, n, *_ in pointed], dtype=torch.long),
+        words=tuple(words(ids) for row in rows for _, ids in row.asked),
+        **_asked(rows),
+        **_quotations(rows, before),
     )
 
 
@@ -149,7 +165,13 @@ def _row(
 ) -> _Row:
     prefix = screen_ids(tokenizer, grid[0] * grid[1] // 4)
     row = _Row(
-        list(prefix), list(range(len(prefix))), [0] * len(prefix), [IGNORE] * len(prefix), [], []
+        list(prefix),
+        list(range(len(prefix))),
+        [0] * len(prefix),
+        [IGNORE] * len(prefix),
+        [],
+        [],
+        [],
     )
     for owner, question in enumerate(questions, 1):
         start = len(row.ids)
@@ -160,10 +182,14 @@ def _row(
         row.ids.extend(ids)
         row.positions.extend(range(len(prefix), len(prefix) + len(ids)))
         row.owners.extend([owner] * len(ids))
-        quoted = _quotation(question.action, asked, ids, start, tokenizer)
+        quoted = _quotation(question.action, owner - 1, asked, ids, start, tokenizer)
         row.quotations.extend(quoted)
         row.labels.extend(_next_tokens(ids, len(asked), tokenizer, quoted, start))
-        row.targets.extend(_targets(question.action, question.box, ids, start, tokenizer))
+        row.targets.extend(
+            (owner - 1, *target)
+            for target in _targets(question.action, question.box, ids, start, tokenizer)
+        )
+        row.asked.append((start, asked[:LONGEST]))
     return row
 
 
@@ -185,7 +211,12 @@ def _next_tokens(
 
 
 def _quotation(
-    action: Action, asked: list[int], ids: list[int], start: int, tokenizer: Tokenizer
+    action: Action,
+    number: int,
+    asked: list[int],
+    ids: list[int],
+    start: int,
+    tokenizer: Tokenizer,
 ) -> list[_Quotation]:
     """The typed text of an answer, if it types something that its notation does not escape."""
     typing = tokenizer.encode(TYPING)
@@ -194,28 +225,38 @@ def _quotation(
     place = ids.index(typing[0], len(asked))
     content = tokenizer.encode(action.text)
     plain = ids[place + 1 : place + 1 + len(content)] == content
-    return [_Quotation(start + place, asked, find_quotation(content, asked) if plain else None)]
+    span = find_quotation(content, asked) if plain else None
+    return [_Quotation(number, start + place, span)]
 
 
-def _quotations(rows: Sequence[_Row]) -> dict[str, Tensor]:
-    """The fields of a batch that are about quotations."""
-    found = [(index, quotation) for index, row in enumerate(rows) for quotation in row.quotations]
-    length = min(LONGEST, max((len(q.asked) for _, q in found), default=0))
-    ids = torch.zeros(len(found), length, dtype=torch.long)
-    may = torch.zeros(len(found), length, dtype=torch.bool)
-    for k, (_, quotation) in enumerate(found):
-        asked = quotation.asked[:length]
-        ids[k, : len(asked)] = torch.tensor(asked)
-        may[k, : len(asked)] = torch.tensor(quotable(asked))
-    spans = [q.span or (-1, 0) for _, q in found]
+def _asked(rows: Sequence[_Row]) -> dict[str, Tensor]:
+    """The fields of a batch that are about instructions."""
+    found = [(index, start, ids) for index, row in enumerate(rows) for start, ids in row.asked]
+    shape = len(found), max((len(ids) for *_, ids in found), default=0)
+    asked, may = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.bool)
+    for n, (*_, ids) in enumerate(found):
+        asked[n, : len(ids)] = torch.tensor(ids)
+        may[n, : len(ids)] = torch.tensor(quotable(ids))
     return {
-        "quote_rows": torch.tensor([row for row, _ in found], dtype=torch.long),
-        "quote_tokens": torch.tensor([q.token for _, q in found], dtype=torch.long),
-        "quote_ids": ids,
+        "asked": asked,
+        "asked_rows": torch.tensor([row for row, *_ in found], dtype=torch.long),
+        "asked_starts": torch.tensor([start for _, start, _ in found], dtype=torch.long),
         "quotable": may,
-        "quote_starts": torch.tensor([first + 1 for first, _ in spans], dtype=torch.long),
-        "quote_ends": torch.tensor([last for _, last in spans], dtype=torch.long),
     }
+
+
+def _quotations(rows: Sequence[_Row], before: Sequence[int]) -> dict[str, Tensor]:
+    """The fields of a batch that are about quotations; `before`: questions of earlier rows."""
+    found = [(index, quotation) for index, row in enumerate(rows) for quotation in row.quotations]
+    spans = [q.span or (-1, 0) for _, q in found]
+    fields = {
+        "quote_asked": [before[row] + q.question for row, q in found],
+        "quote_rows": [row for row, _ in found],
+        "quote_tokens": [q.token for _, q in found],
+        "quote_starts": [first + 1 for first, _ in spans],
+        "quote_ends": [last for _, last in spans],
+    }
+    return {name: torch.tensor(values, dtype=torch.long) for name, values in fields.items()}
 
 
 def _targets(

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from agent.learning.batch import IGNORE, Batch
+from agent.learning.looking import Look, look, point
 from agent.model import checkpoint
 from agent.model.kimi_vl import KimiVL
 
@@ -31,11 +32,11 @@ class Leash:
     def length(self, model: KimiVL, batch: Batch) -> Tensor:
         """Mean KL divergence, start to now, of a token of an answer plus that of a point."""
         with torch.no_grad():
-            seen = self._start.vision_tower(batch.patches, batch.grids)
+            seen = look(self._start, batch)
             then = _said(self._start, batch, seen)
-        if any(p.requires_grad for p in model.vision_tower.parameters()):
-            seen = model.vision_tower(batch.patches, batch.grids)  # else it is still the same
-        now = _said(model, batch, seen)
+        eyes = (model.vision_tower, model.multi_modal_projector)
+        resting = not any(p.requires_grad for part in eyes for p in part.parameters())
+        now = _said(model, batch, look(model, batch, seen.encoded if resting else None))
         apart = [
             _divergence(new, old)
             for new, old in zip(now, then, strict=True)
@@ -50,11 +51,7 @@ def _divergence(now: Tensor, then: Tensor) -> Tensor:
     return F.kl_div(new, old, log_target=True, reduction="batchmean")
 
 
-def _said(model: KimiVL, batch: Batch, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits: (answers' tokens, vocabulary) and (coordinates, patches), of encoded patches."""
-    assert model.pointer is not None
-    tokens = model.multi_modal_projector(seen, batch.grids)
-    states = model.hidden(batch.ids, tokens, batch.positions, batch.mask)
-    written = model.language_model.lm_head(states[batch.labels != IGNORE]).float()
-    keys = model.pointer.keys(seen.unflatten(0, (len(batch.grids), -1)))[batch.point_rows]
-    return written, model.pointer(states[batch.point_rows, batch.point_tokens], keys).float()
+def _said(model: KimiVL, batch: Batch, seen: Look) -> tuple[Tensor, Tensor]:
+    """Logits: (answers' tokens, vocabulary) and (coordinates, patches)."""
+    written = model.language_model.lm_head(seen.states[batch.labels != IGNORE]).float()
+    return written, point(model, batch, seen)[0].float()

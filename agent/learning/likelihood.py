@@ -18,6 +18,7 @@ from torch import Tensor
 
 from actions.space import Click, points
 from agent.learning.batch import IGNORE, Batch, collate
+from agent.learning.looking import look, point
 from agent.learning.samples import Glyphs, Question, Sample
 from agent.model.kimi_vl import KimiVL
 from agent.model.prompt import screen_ids
@@ -96,8 +97,8 @@ def _table(
     model: KimiVL, batch: Batch, tokenizer: Tokenizer, most: int, temperature: float
 ) -> Likelihoods:
     """The same for every question of a batch, at row * most + its number in the row."""
-    encoded = model.encode(batch.patches, batch.grids)
-    states = model.hidden(batch.ids, encoded.tokens, batch.positions, batch.mask)
+    looked = look(model, batch)
+    states = looked.states
     (rows, columns), count = batch.grids[0], len(batch.grids)
     prefix = len(screen_ids(tokenizer, rows * columns // 4))
     number = (batch.positions == prefix).cumsum(1) - 1
@@ -108,9 +109,7 @@ def _table(
         0, owner[wanted], _chosen(logits, batch.labels[wanted])
     )
     if len(batch.point_rows):
-        asking = states[batch.point_rows, batch.point_tokens]
-        patches = encoded.patches.unflatten(0, (count, -1))
-        logits = _pointing(model, asking, patches[batch.point_rows]) / temperature
+        logits = point(model, batch, looked)[0].float() / temperature
         where = owner[batch.point_rows, batch.point_tokens]
         total = total.index_add(0, where, _chosen(logits, batch.point_patches))
     if model.quoter is not None and len(batch.quote_rows):
@@ -121,7 +120,7 @@ def _table(
     first = torch.cat([owners.new_ones(1, dtype=torch.bool), owners[1:] != owners[:-1]])
     begin = states.new_zeros(count * most, states.shape[-1])
     begin = begin.index_put((owners[first],), states[wanted][first])
-    seen = _seen(encoded.patches, count).repeat_interleave(most, 0)
+    seen = looked.patches.mean(1).repeat_interleave(most, 0)
     return Likelihoods(total, torch.cat([seen, begin], -1).detach())
 
 
@@ -162,17 +161,10 @@ def click_logits(
         for seen in screens
     ]
     batch = collate(samples, tokenizer)
-    encoded = model.encode(batch.patches, batch.grids)
-    states = model.hidden(batch.ids, encoded.tokens, batch.positions, batch.mask)
-    asking = states[batch.point_rows, batch.point_tokens]
-    patches = encoded.patches.unflatten(0, (len(samples), -1))
-    features = torch.cat([_seen(encoded.patches, len(samples)), asking], -1).detach()
-    return _pointing(model, asking, patches), features
-
-
-def _seen(patches: Tensor, count: int) -> Tensor:
-    """(count * L, D) -> (count, D): the mean of each screen's patches."""
-    return patches.unflatten(0, (count, -1)).mean(1)
+    seen = look(model, batch)
+    asking = seen.states[batch.point_rows, batch.point_tokens]
+    features = torch.cat([seen.patches.mean(1), asking], -1).detach()
+    return point(model, batch, seen)[0].float(), features
 
 
 def _patch(answer: Answer, side: int) -> int:
@@ -183,20 +175,15 @@ def _patch(answer: Answer, side: int) -> int:
 
 def _quoting(quoter: QuotingHead, typing: Tensor, batch: Batch) -> Tensor:
     """(K,) log-probabilities of where typed texts are quoted from, or that they are not."""
-    known = quoter.read(batch.quote_ids)
-    found = _chosen(quoter.starts(typing, known, batch.quotable), batch.quote_starts)
+    known = quoter.read(batch.asked[batch.quote_asked])
+    quotable = batch.quotable[batch.quote_asked]
+    found = _chosen(quoter.starts(typing, known, quotable), batch.quote_starts)
     some = batch.quote_starts > 0
     begun = batch.quote_starts[some] - 1
-    ends = quoter.ends(typing[some], known[some], batch.quotable[some], begun)
+    ends = quoter.ends(typing[some], known[some], quotable[some], begun)
     return found.index_put((some,), found[some] + _chosen(ends, batch.quote_ends[some]))
 
 
 def _chosen(logits: Tensor, choices: Tensor) -> Tensor:
     """(N, C) logits and (N,) choices -> (N,) log-probabilities."""
     return logits.log_softmax(-1).gather(-1, choices.unsqueeze(-1)).squeeze(-1)
-
-
-def _pointing(model: KimiVL, asking: Tensor, patches: Tensor) -> Tensor:
-    """(Q, L) logits."""
-    assert model.pointer is not None
-    return model.pointer(asking, model.pointer.keys(patches)).float()

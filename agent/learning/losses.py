@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from agent.learning.batch import IGNORE, Batch
+from agent.learning.looking import Look, look, point
 from agent.model.kimi_vl import KimiVL
 
 
@@ -39,24 +40,23 @@ def score(model: KimiVL, batch: Batch, weights: Weights) -> Scores:
     """
     if not weights.read and (batch.labels == IGNORE).all():
         return _spelling_alone(model, batch, weights)
-    encoded = model.encode(batch.patches, batch.grids)
-    states = model.hidden(batch.ids, encoded.tokens, batch.positions, batch.mask)
-    patches_BLD = encoded.patches.unflatten(0, (len(batch.grids), -1))
+    seen = look(model, batch)
+    encoded, states = seen.encoded, seen.states
     text, text_right = _text(model, states, batch)
-    point, point_right, offset = _point(model, states, patches_BLD, batch)
+    pointed, point_right, offset = _point(model, seen, batch)
     read, read_right = _read(model, encoded.patches, batch.glyphs)
     quoted, quote_right = _quote(model, states, batch)
     spell, spell_right = _spell(encoded.letters, batch.letters, states)
     loss = (
         weights.text * text
-        + weights.point * point
+        + weights.point * pointed
         + weights.offset * offset
         + weights.read * read
         + weights.quote * quoted
         + weights.spell * spell
     )
     metrics = {
-        "loss": loss, "text_loss": text, "point_loss": point, "read_loss": read,
+        "loss": loss, "text_loss": text, "point_loss": pointed, "read_loss": read,
         "offset_error": offset.where(~point_right.isnan(), torch.nan), "text_right": text_right,
         "point_right": point_right, "read_right": read_right, "quote_loss": quoted,
         "quote_right": quote_right, "spell_loss": spell, "spell_right": spell_right,
@@ -82,17 +82,14 @@ def _text(model: KimiVL, states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
     return F.cross_entropy(logits, labels), (logits.argmax(-1) == labels).float().mean()
 
 
-def _point(
-    model: KimiVL, states: Tensor, patches_BLD: Tensor, batch: Batch
-) -> tuple[Tensor, Tensor, Tensor]:
+def _point(model: KimiVL, seen: Look, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     """Soft cross-entropy over patches, share of points on target, mean offset error."""
     assert model.pointer is not None
+    states = seen.states
     if not len(batch.point_rows):
         return states.new_zeros(()), _nobody(states), states.new_zeros(())
     asking = states[batch.point_rows, batch.point_tokens]
-    # Every question of a screen is compared with that screen's patches only.
-    keys = model.pointer.keys(patches_BLD)[batch.point_rows]
-    logits = model.pointer(asking, keys)
+    logits, keys = point(model, batch, seen)
     loss = -(batch.point_targets * logits.log_softmax(-1)).sum(-1).mean()
     hit = batch.point_targets.gather(1, logits.argmax(-1, keepdim=True)) > 0
     right = keys[torch.arange(len(asking)), batch.point_patches]
@@ -105,14 +102,15 @@ def _quote(model: KimiVL, states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]
     if model.quoter is None or not len(batch.quote_rows):
         return states.new_zeros(()), _nobody(states)
     typing = states[batch.quote_rows, batch.quote_tokens]
-    known = model.quoter.read(batch.quote_ids)
-    starts = model.quoter.starts(typing, known, batch.quotable)
+    known = model.quoter.read(batch.asked[batch.quote_asked])
+    quotable = batch.quotable[batch.quote_asked]
+    starts = model.quoter.starts(typing, known, quotable)
     loss = F.cross_entropy(starts, batch.quote_starts)
     right = starts.argmax(-1) == batch.quote_starts
     some = batch.quote_starts > 0
     if some.any():
         begun = batch.quote_starts[some] - 1
-        ends = model.quoter.ends(typing[some], known[some], batch.quotable[some], begun)
+        ends = model.quoter.ends(typing[some], known[some], quotable[some], begun)
         loss = loss + F.cross_entropy(ends, batch.quote_ends[some])
         right[some] &= ends.argmax(-1) == batch.quote_ends[some]
     return loss, right.float().mean()

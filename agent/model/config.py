@@ -63,12 +63,15 @@ class PointerConfig:
         glyph_slots: letters that a patch can hold.
         glyph_classes: printable ASCII and "nothing".
         quote_size: channels of the quoting head, 0 = there is none.
+        word_heads: heads that look up words on the screen, 0 = there are none; they need a quoting
+            head and a letter tower.
     """
 
     size: int = 256
     glyph_slots: int = 3
     glyph_classes: int = 96
     quote_size: int = 0
+    word_heads: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,13 @@ class KimiVLConfig:
     media_placeholder_token_id: int = 163605
     pointer: PointerConfig | None = None
     int8: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse heads that lack what they look at."""
+        if self.pointer is None or not self.pointer.word_heads:
+            return
+        if not (self.vision.letter_blocks and self.pointer.quote_size):
+            raise ConfigError("word_heads need a letter tower (letter_blocks) and a quote_size")
 
     def to_json(self) -> dict[str, Any]:
         """The published layout, so that `from_json(to_json(c)) == c`."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -116,7 +117,8 @@ class Engine:
         room = self._room(ids, pictures)
         asked = _behind_pictures(ids, self._placeholder)
         wish = Wish(min(max_tokens, room), stop, choose, emit, grammar, asked)
-        job = Job(ids, pictures, lambda seen: Writer(self.model, self.tokenizer, wish, seen), check)
+        make = partial(Writer, self.model, self.tokenizer, wish)
+        job = Job(ids, pictures, len(ids) - len(asked), make, check)
         with self._turn:
             self._waiting.append(job)
         try:
@@ -278,9 +280,31 @@ class Engine:
         seen = [visual for _, visual in portions if visual is not None]
         caches = [job.history.cache for job in jobs if job.history]
         cache = caches[0] if len(jobs) == 1 else Packed(caches, lengths)
-        states = self.model.hidden(ids, torch.cat(seen) if seen else None, cache=cache)[0]
+        visual = torch.cat(seen) if seen else None
+        hints = self._hints(jobs, lengths)
+        states = self.model.hidden(ids, visual, cache=cache, hints=hints)[0]
         ends = torch.tensor(lengths).cumsum(0) - 1
         return list(states[ends])
+
+    def _hints(self, jobs: Sequence[Job], lengths: Sequence[int]) -> Tensor | None:
+        """(1, T, hidden) of what the jobs read next; None where none of it has a hint."""
+        places: dict[int, Tensor] = {}
+        before = 0
+        for job, length in zip(jobs, lengths, strict=True):
+            assert job.history is not None
+            start = job.history.length
+            places |= {
+                before + index - start: hint
+                for index, hint in job.hints.items()
+                if start <= index < start + length
+            }
+            before += length
+        if not places:
+            return None
+        values = torch.stack(list(places.values()))
+        return values.new_zeros(1, before, values.shape[1]).index_copy(
+            1, torch.tensor(list(places), device=values.device), values.unsqueeze(0)
+        )
 
     def _logits(self, states: Tensor) -> Tensor:
         """(n, hidden) -> (n, vocabulary) in fp32; a placeholder cannot be written, only shown."""
@@ -306,10 +330,14 @@ def _behind_pictures(ids: Sequence[int], placeholder: int) -> Sequence[int]:
 
 
 def _content_keys(job: Job, placeholder: int) -> list[object]:
-    """Tokens as cache keys: a placeholder stands for one visual token of one picture."""
+    """Tokens as cache keys: a placeholder stands for one visual token of one picture.
+
+    A token with a hint is another than the same token without one.
+    """
     visual = iter(
         (picture.digest, index)
         for picture in job.pictures
         for index in range(picture.prepared.grid_hw[0] * picture.prepared.grid_hw[1] // 4)
     )
-    return [next(visual, token) if token == placeholder else token for token in job.tokens]
+    keys = [next(visual, token) if token == placeholder else token for token in job.tokens]
+    return [("hinted", key) if index in job.hints else key for index, key in enumerate(keys)]

@@ -56,6 +56,7 @@ class Job:
         pictures: in the order of their placeholders.
         check: called between steps; raises when nobody waits any more.
         tokens: all that is to be read: the prompt, then what was written.
+        hints: what is to be added to embeddings of the prompt, by index; see `Lexicon.hints`.
         history: what has been read; None while it waits.
         error: why it ended without an answer.
         done: whether it has ended.
@@ -65,6 +66,7 @@ class Job:
         self,
         prompt: Sequence[int],
         pictures: Sequence[Picture],
+        asked: int,
         make_writer: Callable[[tuple[Prepared, Encoded] | None], Writer],
         check: Callable[[], object] | None,
     ) -> None:
@@ -75,9 +77,10 @@ class Job:
         self.history: History | None = None
         self.error: BaseException | None = None
         self.done = False
-        self._make_writer = make_writer
+        self._make_writer, self._asked = make_writer, asked
         self._writer: Writer | None = None
         self._visual: Tensor | None = None
+        self.hints: dict[int, Tensor] = {}
         self._cached: int | None = None
         self._times = [time.perf_counter()]
 
@@ -100,6 +103,7 @@ class Job:
             self._times.append(time.perf_counter())
             screen = (self.pictures[-1].prepared, encoded[-1]) if encoded else None
             self._writer = self._make_writer(screen)
+            self.hints = {self._asked + i: hint for i, hint in self._writer.hints().items()}
             self.tokens += self._writer.begin()
             self.done = self._writer.done
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from agent.model.cache import Cache, Packed
 from agent.model.config import KimiVLConfig
 from agent.model.decoder import LanguageModel
+from agent.model.lexical import Found, Lexicon, Lines, find, read_lines, words
 from agent.model.pointer import PointingHead, ReadingHead
 from agent.model.quoting import QuotingHead
 from vision.moonvit import Grid, MoonVit
@@ -30,12 +31,20 @@ class Encoded:
         tokens: (L / 4, text hidden), the visual tokens, packed.
         grids: (rows, columns) of each image in patches.
         letters: (L, cells, classes) logits of the letter tower, if there is one.
+        lines: the same of each image as `Lexicon` looks words up in it, if there is one.
     """
 
     patches: Tensor
     tokens: Tensor
     grids: tuple[Grid, ...]
     letters: Tensor | None = None
+    lines: tuple[Lines, ...] = ()
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes, the tower's logits not counted."""
+        lines = sum(part.shares.nbytes + part.heights.nbytes for part in self.lines)
+        return self.patches.nbytes + self.tokens.nbytes + lines
 
 
 class KimiVL(nn.Module):
@@ -51,13 +60,26 @@ class KimiVL(nn.Module):
         self.reader = ReadingHead(config, config.pointer) if config.pointer else None
         quote_size = config.pointer.quote_size if config.pointer else 0
         self.quoter = QuotingHead(config, quote_size) if quote_size else None
+        word_heads = config.pointer.word_heads if config.pointer else 0
+        self.lexicon = Lexicon(config, word_heads, quote_size) if word_heads else None
 
     def encode(self, patches: Tensor, grids: Sequence[Grid]) -> Encoded:
         """Packed patches (L, 3, 14, 14) of images with these grids -> features and tokens."""
         embedded, letters = self.vision_tower.embed(patches, grids)
         features = self.vision_tower.encoder(embedded, grids)
         tokens = self.multi_modal_projector(features, grids)
-        return Encoded(features, tokens, tuple(grids), letters)
+        lines: tuple[Lines, ...] = ()
+        if self.lexicon is not None and letters is not None:
+            images = letters.split([rows * columns for rows, columns in grids])
+            lines = tuple(read_lines(x, grid) for x, grid in zip(images, grids, strict=True))
+        return Encoded(features, tokens, tuple(grids), letters, lines)
+
+    def look_up(self, asked: Sequence[int], encoded: Encoded) -> Found | None:
+        """The words of an instruction on the one picture encoded; None without a lexicon."""
+        if self.lexicon is None or not encoded.lines:
+            return None
+        found = words(asked)
+        return Found(tuple(word.end for word in found), find(encoded.lines[0], found))
 
     def embed(self, ids: Tensor, visual: Tensor | None = None) -> Tensor:
         """Token ids (B, T) and packed visual tokens (n, hidden) -> embeddings (B, T, hidden).
@@ -81,9 +103,16 @@ class KimiVL(nn.Module):
         positions: Tensor | None = None,
         mask: Tensor | None = None,
         cache: Cache | Packed | None = None,
+        hints: Tensor | None = None,
     ) -> Tensor:
-        """Decoder states (B, T, hidden); arguments as in `Decoder.forward`."""
-        return self.language_model.model(self.embed(ids, visual), positions, mask, cache)
+        """Decoder states (B, T, hidden); arguments as in `Decoder.forward`.
+
+        `hints` (B, T, hidden), from `Lexicon.hints`, are added to the embeddings.
+        """
+        embeddings = self.embed(ids, visual)
+        if hints is not None:
+            embeddings = embeddings + hints.to(embeddings.dtype)
+        return self.language_model.model(embeddings, positions, mask, cache)
 
     def forward(
         self,
@@ -122,4 +151,8 @@ class KimiVL(nn.Module):
                 std = 1.0
             elif name.endswith(".mix.weight"):
                 std *= 0.5
+            elif name.endswith(("lexicon.hint.weight", "lexicon.spread.weight")):
+                std = 0.0
             parameter.normal_(0, std, generator=generator)
+        if self.lexicon is not None:  # at first, words are where they stand, and say nothing else
+            self.lexicon.spread.weight[..., 2, 4] = 0.6 / self.lexicon.heads

@@ -15,6 +15,7 @@ import torch
 from agent.model.cache import Cache
 from agent.model.kimi_vl import Encoded, KimiVL
 from vision.image import Prepared
+from vision.stem import CELL, LETTER_CLASSES
 
 SLACK = 64
 """Tokens by which a history grows beyond what is needed now, where the budget has room."""
@@ -102,7 +103,9 @@ class Store:
         config = self._model.config
         width = config.vision.hidden_size if self._model.pointer else 0
         values = rows * columns * width + rows * columns // 4 * config.text.hidden_size
-        return values * self._weight.element_size()
+        cells = rows * columns * (config.vision.patch_size // CELL) ** 2
+        letters = cells * LETTER_CLASSES if self._model.lexicon else 0
+        return values * self._weight.element_size() + letters
 
     def borrow(self, digest: str, prepared: Prepared) -> Encoded:
         """The features of a picture, encoded unless they are known; `give_back` when done.
@@ -113,7 +116,7 @@ class Store:
         if digest not in self._pictures:
             self.make_room(self.picture_bytes(prepared))
             patches = torch.from_numpy(prepared.patches).to(self._weight)
-            encoded = self._model.encode(patches, [prepared.grid_hw])
+            encoded = replace(self._model.encode(patches, [prepared.grid_hw]), letters=None)
             if self._model.pointer is None:
                 encoded = replace(encoded, patches=encoded.patches[:0].clone())
             self._pictures[digest] = _Picture(encoded)
@@ -222,8 +225,7 @@ class Store:
 
     def _sum(self, histories: Iterable[History], pictures: Iterable[_Picture]) -> int:
         tokens = sum(history.cache.capacity for history in histories)
-        values = sum(p.encoded.patches.nbytes + p.encoded.tokens.nbytes for p in pictures)
-        return tokens * self.token_bytes + values
+        return tokens * self.token_bytes + sum(p.encoded.nbytes for p in pictures)
 
     def _now(self) -> int:
         self._clock += 1

@@ -11,7 +11,7 @@ from torch import Tensor
 from actions.dialects.scanner import escape
 from agent.model.constraint import Grammar
 from agent.model.kimi_vl import Encoded, KimiVL
-from agent.model.quoting import CLOSINGS, TYPING, quote
+from agent.model.quoting import CLOSINGS, LONGEST, TYPING, quote
 from agent.model.tokenizer import Tokenizer
 from vision.geometry import Point
 from vision.image import Prepared
@@ -43,6 +43,11 @@ class Wish:
 class Writer:
     """Writes one answer, token by token; it never runs the decoder itself.
 
+    Attributes:
+        ids: what was written.
+        masses: probability mass around each point.
+        asked: the instruction, as far as heads look at it.
+
     Args:
         model: its pointing head is asked for coordinates when it has one.
         tokenizer: its vocabulary.
@@ -60,6 +65,8 @@ class Writer:
         self.ids: list[int] = []
         self.masses: list[float] = []
         self._model, self._tokenizer, self._wish, self._screen = model, tokenizer, wish, screen
+        self.asked = tuple(wish.asked[:LONGEST])
+        self._found = model.look_up(self.asked, screen[1]) if screen else None
         self._ended = False
         self._wanted = True
         pointing = model.pointer is not None and screen and BOX_START in tokenizer.specials
@@ -88,6 +95,14 @@ class Writer:
     def points(self) -> bool:
         """Whether a point comes next, for which no logits are needed."""
         return bool(self.ids) and self.ids[-1] == self._opening
+
+    def hints(self) -> dict[int, Tensor]:
+        """What is to be added to embeddings of the instruction, by index in `Wish.asked`."""
+        if self._found is None or not self._found.ends:
+            return {}
+        assert self._model.lexicon is not None and self._screen is not None
+        hints = self._model.lexicon.hints(self._found.shares, self._screen[1].patches)
+        return dict(zip(self._found.ends, hints, strict=True))
 
     def begin(self) -> list[int]:
         """Write what every answer begins with; it is for the caller to feed."""
@@ -140,7 +155,7 @@ class Writer:
         quoter = self._model.quoter
         if quoter is None or not self.ids or self.ids[-1] != self._typing:
             return []
-        text = self._tokenizer.decode(quote(quoter, state, self._wish.asked))
+        text = self._tokenizer.decode(quote(quoter, state, self.asked))
         tokens = self._tokenizer.encode(escape(text))
         room = self._wish.max_tokens - len(self.ids)
         fits = self._constraint is None or self._constraint.admits(tokens, room)
@@ -156,14 +171,28 @@ class Writer:
         """Tokens of "(x,y)" and the closing box token, for where the pointing head looks."""
         assert self._screen is not None
         prepared, encoded = self._screen
-        point, mass = choose_point(self._model, state, encoded, prepared)
+        bias = self._aim(state)
+        point, mass = choose_point(self._model, state, encoded, prepared, bias)
         self.masses.append(mass)
         text = f"({round(point.x)},{round(point.y)}){BOX_END}"
         return self._tokenizer.encode(text, specials=True)
 
+    def _aim(self, state: Tensor) -> Tensor | None:
+        """(L,) what the words on the screen add to the logits of pointing."""
+        lexicon, quoter, found = self._model.lexicon, self._model.quoter, self._found
+        if lexicon is None or quoter is None or found is None or self._screen is None:
+            return None
+        known = quoter.read(torch.tensor([self.asked], device=state.device))[:, list(found.ends)]
+        own = torch.ones(known.shape[:2], dtype=torch.bool, device=state.device)
+        return lexicon.aim(state[None], known, own, found.shares[None], self._screen[0].grid_hw)[0]
+
 
 def choose_point(
-    model: KimiVL, state: Tensor, encoded: Encoded, prepared: Prepared
+    model: KimiVL,
+    state: Tensor,
+    encoded: Encoded,
+    prepared: Prepared,
+    bias: Tensor | None = None,
 ) -> tuple[Point, float]:
     """The point that a state means, in model space, and the probability mass around it.
 
@@ -172,12 +201,14 @@ def choose_point(
         state: (hidden,), the decoder's state at the box token.
         encoded: the picture pointed at.
         prepared: its grid and coordinate map.
+        bias: (L,), added to the logits of its patches.
     """
     assert model.pointer is not None
     rows, columns = prepared.grid_hw
     side = model.config.vision.patch_size
     keys = model.pointer.keys(encoded.patches).to(state.dtype)
-    logits = model.pointer(state.unsqueeze(0), keys)[0].view(rows, columns)
+    logits = model.pointer(state.unsqueeze(0), keys)[0]
+    logits = (logits if bias is None else logits + bias).view(rows, columns)
     width, height = prepared.map.image
     # Patches whose centre is padding cannot be meant; the first one always can.
     logits[max(1, round(height / side)) :] = float("-inf")

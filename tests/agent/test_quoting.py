@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from actions.space import Type
 from agent.learning.batch import IGNORE, collate
+from agent.learning.looking import look
 from agent.learning.losses import Weights, score
 from agent.learning.screens.dictation import FIELDS
 from agent.learning.screens.generator import ScreenGenerator
@@ -78,7 +79,8 @@ def test_no_text_loss_is_taken_of_quoted_bytes_but_of_all_else() -> None:
     assert batch.labels[0, token - 1] == batch.ids[0, token]
     assert batch.labels[0, token + size] == batch.ids[0, token + size + 1]
     first, last = int(batch.quote_starts[place]) - 1, int(batch.quote_ends[place])
-    assert TOKENIZER.decode(batch.quote_ids[place, first : last + 1].tolist()) == action.text
+    asked = batch.asked[batch.quote_asked[place]]
+    assert TOKENIZER.decode(asked[first : last + 1].tolist()) == action.text
 
 
 def test_a_text_that_the_instruction_lacks_is_written_freely() -> None:
@@ -129,11 +131,9 @@ def test_the_head_learns_to_quote_and_the_engine_reads_the_same_span() -> None:
         optimizer.step()
         optimizer.zero_grad()
     assert scored.metrics["quote_right"] == 1
-    states = model.hidden(
-        batch.ids, model.encode(batch.patches, batch.grids).tokens, batch.positions, batch.mask
-    )
+    states = look(model, batch).states
     for k in range(len(batch.quote_rows)):
-        ids = batch.quote_ids[k].tolist()
+        ids = batch.asked[batch.quote_asked[k]].tolist()
         state = states[batch.quote_rows[k], batch.quote_tokens[k]]
         first, last = int(batch.quote_starts[k]) - 1, int(batch.quote_ends[k])
         end = TOKENIZER.special(END)

@@ -13,6 +13,7 @@ import torch
 from actions.space import CallUser, Click, Finished, Type, points
 from agent.learning.batch import IGNORE, collate, glyph_classes
 from agent.learning.damage import DamageError
+from agent.learning.looking import look
 from agent.learning.losses import Weights, score
 from agent.learning.recipe import Recipe, RecipeError
 from agent.learning.release import release
@@ -65,15 +66,10 @@ def test_questions_do_not_see_each_other() -> None:
     trainer = Trainer(RECIPE, Path("unused"), shape=tiny_config())
     model = trainer.model.eval()
     with torch.no_grad():
-        all_states = _states(model, together)
-        one_state = _states(model, alone)
+        all_states = look(model, together).states
+        one_state = look(model, alone).states
     length = one_state.shape[1]
     torch.testing.assert_close(all_states[:, :length], one_state, rtol=1e-4, atol=1e-5)
-
-
-def _states(model, batch):  # type: ignore[no-untyped-def]
-    encoded = model.encode(batch.patches, batch.grids)
-    return model.hidden(batch.ids, encoded.tokens, batch.positions, batch.mask)
 
 
 def test_coordinates_are_left_to_the_pointer() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from agent.model.config import KimiVLConfig, PointerConfig, TextConfig
 from agent.model.kimi_vl import KimiVL
 from agent.model.prompt import MEDIA, embedded_tokenizer
@@ -19,6 +21,7 @@ def tiny_config(pointing: bool = True, stem: bool = True) -> KimiVLConfig:
             init_pos_emb_height=8,
             init_pos_emb_width=8,
             stem_channels=(4, 8) if stem else (),
+            letter_blocks=1 if stem else 0,
         ),
         text=TextConfig(
             vocab_size=tokenizer.vocab_size,
@@ -38,11 +41,13 @@ def tiny_config(pointing: bool = True, stem: bool = True) -> KimiVLConfig:
             max_position_embeddings=512,
         ),
         media_placeholder_token_id=tokenizer.special(MEDIA),
-        pointer=PointerConfig(size=16, quote_size=8) if pointing else None,
+        pointer=PointerConfig(16, quote_size=8, word_heads=2 if stem else 0) if pointing else None,
     )
 
 
 def tiny_model(seed: int = 0, pointing: bool = True, stem: bool = True) -> KimiVL:
     model = KimiVL(tiny_config(pointing, stem))
     model.initialize(seed)
+    if model.lexicon is not None:  # a new lexicon gives no hints
+        model.lexicon.hint.weight.data.normal_(generator=torch.Generator().manual_seed(seed))
     return model.eval()

@@ -1,0 +1,223 @@
+"""Words of the instruction are found where they stand on the screen, in training as at run time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actions.dialects import parse
+from actions.space import Click
+from agent.learning.batch import collate
+from agent.learning.looking import look, point
+from agent.learning.samples import Glyphs, Question, Sample
+from agent.learning.screens.generator import ScreenGenerator
+from agent.model.config import ConfigError, PointerConfig
+from agent.model.engine import Engine
+from agent.model.job import Picture
+from agent.model.kimi_vl import KimiVL
+from agent.model.lexical import (
+    BETWEEN,
+    MISSED,
+    REACH,
+    WRONG,
+    Lines,
+    _scores,
+    find,
+    read_lines,
+    words,
+)
+from agent.model.pointer import PRINTABLE
+from agent.model.prompt import BOX_START, END, embedded_tokenizer, instruction_ids, screen_ids
+from tests.agent.tiny import tiny_config, tiny_model
+from vision.frame import Frame
+from vision.geometry import Box, Point
+from vision.image import prepare
+
+TOKENIZER = embedded_tokenizer()
+NOTHING = Glyphs("", np.zeros((0, 2), np.float32))
+GRID = (3, 6)
+SIDE = 7
+
+
+def page(*texts: tuple[int, int, str]) -> Lines:
+    """Letters three cells apart, each text from a row and a column of cells on."""
+    height, width = GRID[0] * SIDE, GRID[1] * SIDE
+    image = torch.full((height, width, len(PRINTABLE) + 1), -9.0)
+    image[..., 0] = 9.0
+    for row, column, text in texts:
+        for index, char in enumerate(text):
+            letter = image[row, column + 3 * index]
+            letter[0], letter[PRINTABLE.index(char) + 1] = -9.0, 9.0
+    tiles = image.unflatten(1, (GRID[1], SIDE)).unflatten(0, (GRID[0], SIDE))
+    return read_lines(tiles.transpose(1, 2).flatten(2, 3).flatten(0, 1), GRID)
+
+
+class Script:
+    """Chooses the tokens of a script, one after the other."""
+
+    def __init__(self, tokens: list[int]) -> None:
+        self._tokens = iter(tokens)
+
+    def __call__(self, _: torch.Tensor) -> int:
+        return next(self._tokens)
+
+
+def reading_model() -> KimiVL:
+    """Its tower is sure of what it reads, though all of it is wrong."""
+    model = tiny_model(3)
+    assert model.vision_tower.patch_embed.letters is not None
+    model.vision_tower.patch_embed.letters.spell.weight.data *= 40
+    return model
+
+
+def shares(lines: Lines, instruction: str) -> torch.Tensor:
+    """(words, rows, columns)."""
+    return find(lines, words(TOKENIZER.encode(instruction + "\n"))).unflatten(1, GRID)
+
+
+@given(st.text(max_size=40))
+def test_words_lie_between_what_ends_them(text: str) -> None:
+    ids = [*TOKENIZER.encode(text), TOKENIZER.special(END)]
+    found = words(ids)
+    spaced = bytes(32 if byte in BETWEEN else byte for byte in ids[:-1])
+    assert len(found) == len([part for part in spaced.split(b" ") if part])
+    for word in found:
+        assert ids[word.end - 1] < 256
+        assert ids[word.end] >= 256 or ids[word.end] in BETWEEN
+
+
+def test_a_word_is_found_in_the_patches_where_it_stands() -> None:
+    there = shares(page((3, 2, "Submit"), (17, 9, "cancel")), 'click "Submit" or CANCEL')
+    click, submit, _, cancel = there
+    assert (submit[0, :3] > 0.95).all() and submit[:, 3:].max() < 0.1 and submit[1:].max() < 0.1
+    assert (cancel[2, 1:4] > 0.95).all() and cancel[:2].max() < 0.1
+    assert click.max() < 0.1
+
+
+def test_a_letter_that_is_read_wrong_costs_its_share_and_three_words_in_four_none() -> None:
+    (wrong,) = shares(page((3, 2, "sobmit")), "submit")
+    assert wrong.max() == pytest.approx(2 * (5 + WRONG) / 6 - 1, abs=0.02)
+    (missed,) = shares(page((3, 2, "submt")), "submit")
+    assert missed.max() == pytest.approx(2 * (5 + MISSED) / 6 - 1, abs=0.02)
+    (half,) = shares(page((3, 2, "subxyz")), "submit")
+    assert half.max() == 0
+
+
+def test_letters_out_of_reach_or_on_another_line_are_not_one_word() -> None:
+    (far,) = shares(page((3, 0, "ab"), (3, 3 + REACH + 1, "cd")), "abcd")
+    (near,) = shares(page((3, 0, "ab"), (3, 3 + REACH, "cd")), "abcd")
+    (split,) = shares(page((3, 0, "ab"), (5, 6, "cd")), "abcd")
+    assert near.max() > 0.95 and far.max() < 0.3 and split.max() < 0.3
+
+
+def test_an_empty_screen_and_an_empty_instruction_hold_nothing() -> None:
+    assert shares(page(), "any words").sum() == 0
+    assert shares(page((3, 2, "abc")), "").shape == (0, *GRID)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 5), st.integers(1, 14))
+def test_alignments_are_the_best_of_all(seed: int, letters: int, width: int) -> None:
+    """Against a slow twin that tries every alignment."""
+    gains = torch.rand(letters, 1, width, generator=torch.Generator().manual_seed(seed)) * 1.5 - 0.5
+
+    def best(letter: int, end: int) -> float:
+        """Of letters 0 to `letter`, the last that stands anywhere at cell `end`."""
+        here = float(gains[letter, 0, end])
+        if not letter:
+            return here
+        before = [best(letter - 1, cell) for cell in range(max(0, end - REACH), end)]
+        return max(here + max(before, default=-99.0), best(letter - 1, end) + MISSED)
+
+    slow = torch.tensor([best(letters - 1, end) for end in range(width)])
+    quick = _scores(gains)[-1, 0]
+    assert torch.allclose(quick[slow > -20], slow[slow > -20], atol=1e-5)
+    assert (quick[slow <= -20] < -10).all()
+
+
+def test_a_new_lexicon_points_at_the_words_and_gives_no_hints() -> None:
+    model = tiny_model()
+    model.initialize(0)
+    assert model.lexicon is not None and model.quoter is not None
+    ids = instruction_ids(TOKENIZER, "submit")
+    found = words(ids)[:1]
+    there = find(page((3, 2, "submit")), found)
+    assert (model.lexicon.hints(there, torch.randn(18, 32)) == 0).all()
+    known = model.quoter.read(torch.tensor([ids]))[:, [found[0].end]]
+    own = torch.ones(1, 1, dtype=torch.bool)
+    aimed = model.lexicon.aim(torch.randn(1, 32), known, own, there[None], GRID)
+    assert (aimed[0].detach() > 1).equal(there[0] > 0.9)
+    nobodys = model.lexicon.aim(torch.randn(1, 32), known, ~own, there[None], GRID)
+    assert (nobodys == 0).all()
+
+
+def test_hints_tell_where_a_word_stands_and_not_what_else_is_there() -> None:
+    lexicon = tiny_model().lexicon
+    assert lexicon is not None
+    there = find(page((3, 2, "submit")), words(TOKENIZER.encode("submit nothing\n")))
+    patches = torch.randn(18, 32, generator=torch.Generator().manual_seed(1))
+    before = lexicon.hints(there, patches)
+    elsewhere, inside = patches.clone(), patches.clone()
+    elsewhere[9:] += 1
+    inside[1] += 1
+    found, missing = before
+    assert found.allclose(lexicon.hints(there, elsewhere)[0], atol=1e-4)
+    assert (found - lexicon.hints(there, inside)[0]).norm() > 0.1 * found.norm()
+    assert missing.allclose(lexicon.hints(there, inside)[1], atol=1e-4)
+
+
+def test_the_engine_sees_and_points_as_training_does() -> None:
+    """Several questions about a screen share a pass in training; the engine has caches."""
+    model = reading_model()
+    generator = ScreenGenerator(3, questions=4)
+    pixels = generator.sample(5).pixels
+    asked = ["a b c d e f g h i j k l m", "n o p, q r s", "Where is 1 2 3 4?"]
+    somewhere = Click(Point(20, 20))
+    questions = tuple(Question(text, somewhere) for text in asked)
+    batch = collate([Sample(pixels, questions, NOTHING)], TOKENIZER)
+    with torch.no_grad():
+        logits = point(model, batch, look(model, batch))[0]
+    frame = Frame(pixels, Box(0, 0, pixels.shape[1], pixels.shape[0]))
+    picture = Picture(prepare(frame), frame.digest)
+    rows, columns = picture.prepared.grid_hw
+    engine = Engine(model, TOKENIZER)
+    for number, text in enumerate(asked):
+        written = [
+            *TOKENIZER.encode("Action: click(start_box='"), TOKENIZER.special(BOX_START),
+            *TOKENIZER.encode("')"), TOKENIZER.special(END),
+        ]  # fmt: skip
+        made = engine.generate(
+            screen_ids(TOKENIZER, rows * columns // 4) + instruction_ids(TOKENIZER, text),
+            [picture], stop=[TOKENIZER.special(END)], choose=Script(written),
+        )  # fmt: skip
+        (action,) = parse(TOKENIZER.decode(made.ids), "uitars").actions
+        assert isinstance(action, Click)
+        at = picture.prepared.map.to_screen(action.point)
+        expected = divmod(int(logits[number].argmax()), columns)
+        assert (int(at.y // 14), int(at.x // 14)) == expected
+
+
+def test_hints_reach_the_decoder() -> None:
+    """Else the test above would hold without them."""
+    model = reading_model()
+    pixels = ScreenGenerator(3, questions=4).sample(5).pixels
+    question = Question("a b c d e f g h i j k l m", Click(Point(20, 20)))
+    batch = collate([Sample(pixels, (question,), NOTHING)], TOKENIZER)
+    with torch.no_grad():
+        seen = look(model, batch)
+        states = model.hidden(batch.ids, seen.encoded.tokens, batch.positions, batch.mask)
+    assert any(share.any() for share in seen.shares)
+    assert not states.allclose(seen.states, atol=1e-3)
+
+
+def test_a_lexicon_needs_a_tower_and_a_quoting_head(tmp_path: Path) -> None:
+    plain = tiny_config()
+    with pytest.raises(ConfigError, match="letter tower"):
+        replace(plain, vision=replace(plain.vision, letter_blocks=0))
+    with pytest.raises(ConfigError, match="quote_size"):
+        replace(plain, pointer=PointerConfig(16, word_heads=2))
