@@ -169,14 +169,14 @@ class Lexicon(nn.Module):
         super().__init__()
         seen, hidden = config.vision.hidden_size, config.text.hidden_size
         self.heads = heads
-        self.gain = nn.Parameter(torch.full((heads, 1, 1), 0.8))
-        self.nowhere = nn.Parameter(torch.full((heads, 1, 1), 0.4))
+        self.gain = nn.Parameter(torch.full((heads,), 0.8))
+        self.nowhere = nn.Parameter(torch.full((heads,), 0.4))
         self.place = nn.Linear(seen, heads)
         self.value = nn.Linear(seen, heads * SIZE)
         self.hint = nn.Linear(heads * SIZE, hidden)
         self.query = nn.Linear(hidden, heads * SIZE)
         self.key = nn.Linear(known, heads * SIZE)
-        self.nothing = nn.Parameter(torch.zeros(heads, 1))
+        self.nothing = nn.Parameter(torch.zeros(heads))
         self.spread = nn.Conv2d(heads, 1, (5, 9), padding=(2, 4), bias=False)
 
     def hints(self, shares: Tensor, patches: Tensor) -> Tensor:
@@ -190,8 +190,9 @@ class Lexicon(nn.Module):
             (W, text hidden), to be added to the embedding of the token after each word.
         """
         places = self.place(patches).T.float().unsqueeze(1)
-        logits = shares.clamp(min=1e-9).log() + TENFOLD * self.gain * shares + places
-        nowhere = TENFOLD * self.nowhere.expand(-1, len(shares), 1)
+        gain, nowhere = (TENFOLD * x.view(-1, 1, 1) for x in (self.gain, self.nowhere))
+        logits = shares.clamp(min=1e-9).log() + gain * shares + places
+        nowhere = nowhere.expand(-1, len(shares), 1)
         weights = torch.cat([nowhere, logits], -1).softmax(-1)[..., 1:]
         values = self.value(patches).unflatten(-1, (self.heads, SIZE)).transpose(0, 1)
         return self.hint((weights.to(values.dtype) @ values).transpose(0, 1).flatten(1))
@@ -215,7 +216,7 @@ class Lexicon(nn.Module):
         keys = self.key(known).unflatten(-1, (self.heads, SIZE)).float()
         logits = torch.einsum("qhc,qwhc->qhw", query, keys) * SIZE**-0.5
         logits = logits.masked_fill(~own.unsqueeze(1), float("-inf"))
-        nothing = self.nothing.expand(len(states), -1, -1)
+        nothing = TENFOLD * self.nothing.view(-1, 1).expand(len(states), -1, -1)
         chosen = torch.cat([nothing, logits], -1).softmax(-1)[..., 1:]
         maps = TENFOLD * (chosen @ shares).unflatten(-1, grid)
         return F.conv2d(maps, self.spread.weight.float(), padding=(2, 4)).flatten(1)

@@ -144,6 +144,7 @@ def test_a_new_lexicon_points_at_the_words_and_gives_no_hints() -> None:
     model = tiny_model()
     model.initialize(0)
     assert model.lexicon is not None and model.quoter is not None
+    assert (model.lexicon.gain == 0.8).all() and (model.lexicon.nothing == 0).all()
     ids = instruction_ids(TOKENIZER, "submit")
     found = words(ids)[:1]
     there = find(page((3, 2, "submit")), found)
