@@ -30,6 +30,7 @@ from agent.model.kimi_vl import KimiVL
 from agent.model.store import FullError, Store
 from agent.model.tokenizer import Tokenizer
 from agent.model.writer import Wish, Writer
+from vision.geometry import Point
 
 BUDGET = 2 << 30
 """Bytes for histories and pictures: 69,000 tokens of Kimi-VL's history."""
@@ -94,6 +95,8 @@ class Engine:
         emit: Callable[[int], bool] | None = None,
         grammar: Grammar | None = None,
         check: Callable[[], object] | None = None,
+        avoided: Sequence[Point] = (),
+        forbidden: Sequence[int] = (),
     ) -> Generation:
         """Continue a prompt. The callbacks may run on the thread of another request.
 
@@ -107,6 +110,8 @@ class Engine:
             grammar: what may be written, None = anything. Its end is a stop token. An answer under
                 it is whole wherever `max_tokens` leaves room for a short one.
             check: called between steps; an exception ends the request, which then raises it.
+            avoided: points in model space that the first coordinate shall not be near.
+            forbidden: tokens that an action shall not begin with.
 
         Raises:
             ContextError: the prompt does not fit the context.
@@ -116,7 +121,8 @@ class Engine:
         """
         room = self._room(ids, pictures)
         asked = _behind_pictures(ids, self._placeholder)
-        wish = Wish(min(max_tokens, room), stop, choose, emit, grammar, asked)
+        most = min(max_tokens, room)
+        wish = Wish(most, stop, choose, emit, grammar, asked, avoided, forbidden)
         make = partial(Writer, self.model, self.tokenizer, wish)
         job = Job(ids, pictures, len(ids) - len(asked), make, check)
         with self._turn:

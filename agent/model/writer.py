@@ -11,11 +11,12 @@ from torch import Tensor
 from actions.dialects.scanner import escape
 from agent.model.constraint import Grammar
 from agent.model.kimi_vl import Encoded, KimiVL
-from agent.model.quoting import CLOSINGS, LONGEST, TYPING, quote
+from agent.model.quoting import BYTES, CLOSINGS, LONGEST, TYPING, quote
 from agent.model.tokenizer import Tokenizer
 from vision.geometry import Point
 from vision.image import Prepared
 
+ACTION = "Action: "
 BOX_START, BOX_END = "<|box_start|>", "<|box_end|>"
 
 
@@ -30,6 +31,8 @@ class Wish:
         emit: called with every token as it is written; whether to go on. It may raise.
         grammar: what may be written, None = anything. Its end is a stop token.
         asked: tokens of the instruction, which a quoting head may quote.
+        avoided: points in model space that the first coordinate shall not be near.
+        forbidden: tokens that an action shall not begin with.
     """
 
     max_tokens: int
@@ -38,6 +41,8 @@ class Wish:
     emit: Callable[[int], bool] | None = None
     grammar: Grammar | None = None
     asked: Sequence[int] = ()
+    avoided: Sequence[Point] = ()
+    forbidden: Sequence[int] = ()
 
 
 class Writer:
@@ -72,6 +77,7 @@ class Writer:
         pointing = model.pointer is not None and screen and BOX_START in tokenizer.specials
         self._opening = tokenizer.specials[BOX_START] if pointing else None
         self._typing = tokenizer.encode(TYPING)[-1] if model.quoter is not None else None
+        self._action = tokenizer.encode(ACTION)[-1]
         self._closings = [tokenizer.encode(closing)[0] for closing in CLOSINGS]
         self._quoted = False
         grammar = wish.grammar
@@ -137,6 +143,10 @@ class Writer:
 
     def _choose(self, logits: Tensor) -> list[int]:
         choose = self._wish.choose or _likeliest
+        if self._wish.forbidden and self.ids and self.ids[-1] == self._action:
+            logits = logits.clone()
+            logits[list(self._wish.forbidden)] = float("-inf")
+            logits[:BYTES] = float("-inf")  # else it would be spelled
         if self._constraint is None:
             return [choose(logits)]
         return self._constraint.next(logits, choose, self._wish.max_tokens - len(self.ids))
@@ -178,6 +188,23 @@ class Writer:
         return self._tokenizer.encode(text, specials=True)
 
     def _aim(self, state: Tensor) -> Tensor | None:
+        """(L,) what is added to the logits of pointing: words, and points to be avoided.
+
+        A patch to be avoided takes those beside it along, as a label is wider than a patch.
+        """
+        bias = self._words(state)
+        if self.masses or not self._wish.avoided or self._screen is None:
+            return bias
+        prepared, side = self._screen[0], self._model.config.vision.patch_size
+        rows, columns = prepared.grid_hw
+        bias = state.new_zeros(rows * columns) if bias is None else bias
+        for point in self._wish.avoided:
+            x, y = prepared.map.model_to_image(point)
+            row, column = int(y // side), int(x // side)
+            bias.view(rows, columns)[row, max(0, column - 1) : column + 2] = float("-inf")
+        return bias
+
+    def _words(self, state: Tensor) -> Tensor | None:
         """(L,) what the words on the screen add to the logits of pointing."""
         lexicon, quoter, found = self._model.lexicon, self._model.quoter, self._found
         if lexicon is None or quoter is None or found is None or self._screen is None:

@@ -13,7 +13,18 @@ import torch
 from actions.code_grammar import CODE_CLOSERS, CODE_KINDS
 from actions.dialects import ParseError, parse
 from actions.grammar import lark_grammar
-from actions.space import CallUser, Click, Drag, Finished, Hotkey, Move, Scroll, Type, Wait
+from actions.space import (
+    CallUser,
+    Click,
+    Drag,
+    Finished,
+    Hotkey,
+    Move,
+    Scroll,
+    Type,
+    Wait,
+    points,
+)
 from agent.model import checkpoint, preprocessor, prompt
 from agent.model.checkpoint import CheckpointError
 from agent.model.config import ConfigError, KimiVLConfig
@@ -23,7 +34,9 @@ from agent.model.job import Generation, Picture
 from agent.model.tokenizer import Tokenizer, TokenizerError
 from agent.policies.base import Decision, Observation, Policy, PolicyError
 from agent.policies.engine_chat import ChatPolicy, EngineChat, explained, timing_of, usage_of
+from agent.policies.hindsight import effective, vain
 from agent.policies.profiles import profile_named
+from vision.geometry import Point
 from vision.image import KIMI_VL, Prepared, prepare
 
 EMBEDDED = Path(__file__).parent.parent / "model" / "embedded"
@@ -89,14 +102,30 @@ class EmbeddedPolicy(Policy):
                 f"actually: {len(instruction)}; shorten it or use a larger model"
             )
         ids = prompt.screen_ids(tokenizer, rows * columns // 4)
-        # Steps that the loop complained about did nothing, so they are not reported as done.
-        done = [turn.text for turn in observation.history if not turn.feedback]
-        ids += prompt.instruction_ids(tokenizer, instruction, done)
+        ids += prompt.instruction_ids(tokenizer, instruction, effective(observation))
         picture = Picture(prepared, observation.frame.digest)
         limit = observation.max_tokens or 256
+        avoided, forbidden = self._vain(observation)
         return self.engine.generate(
-            ids, [picture], limit, grammar=self._grammar, check=observation.check
-        )
+            ids, [picture], limit, grammar=self._grammar, check=observation.check,
+            avoided=avoided, forbidden=forbidden,
+        )  # fmt: skip
+
+    def _vain(self, observation: Observation) -> tuple[list[Point], list[int]]:
+        """Points to avoid and kinds of action to leave alone.
+
+        A larger model would read in the feedback that it should try something else. Clicks and
+        drags are tried elsewhere; other actions are not tried again on the same picture.
+        """
+        avoided: list[Point] = []
+        forbidden: list[int] = []
+        for action in vain(observation):
+            if isinstance(action, Click | Drag):
+                avoided.append(points(action)[0])
+            else:
+                _, kind, *_ = prompt.answer_ids(self.engine.tokenizer, action)
+                forbidden.append(kind)
+        return avoided, forbidden
 
 
 def load_engine(directory: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Engine:

@@ -129,7 +129,7 @@ def test_forced_tokens_are_those_of_single_steps(grammar: Grammar, seed: int) ->
     engine = Engine(model, TOKENIZER)
     passes = counted(engine)
     made = engine.generate(ids, [SCREEN], 60, grammar=grammar)
-    assert len(passes) <= len(made.ids)
+    assert len(passes) <= len(made.ids) + 1  # one of them may end it
     assert list(made.ids) == one_by_one(model, ids, grammar, 60)
 
 

@@ -10,16 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from actions.space import Action, CallUser, Click, Drag, Finished, Wait, points
 from agent.model import checkpoint
+from agent.model.engine import Engine
 from agent.model.kimi_vl import KimiVL
 from agent.model.prompt import embedded_tokenizer
-from agent.policies.base import Observation, PolicyError
+from agent.policies.base import Observation, PolicyError, Turn
 from agent.policies.chat import Finish, Message, PromptTooLong, Role
 from agent.policies.engine_chat import ChatPolicy
+from agent.policies.hindsight import effective, vain
 from agent.policies.local import LONGEST_INSTRUCTION, EmbeddedPolicy, devices, local_policy
 from tests.agent.tiny import tiny_config, tiny_model
 from vision.frame import Frame
-from vision.geometry import Box
+from vision.geometry import Box, Point
 
 
 def a_frame(seed: int = 0, left: int = 0, top: int = 0) -> Frame:
@@ -87,6 +90,59 @@ def test_a_decision_that_nobody_waits_for_ends_within_a_step(
 
 class Left(Exception):
     """Nobody waits."""
+
+
+def test_an_answer_that_led_nowhere_is_not_given_again(embedded: Path) -> None:
+    frame = a_frame()
+    tried = 0
+    for seed in range(12):
+        policy = EmbeddedPolicy(Engine(tiny_model(seed), embedded_tokenizer()), embedded)
+        seen = Observation("Click on OK", frame, max_tokens=60)
+        answers: list[Action] = []
+        while len(answers) < 4:
+            decision = policy.decide(seen)
+            assert decision.step is not None
+            (action,) = decision.step.actions
+            if isinstance(action, Finished | CallUser | Wait):
+                break
+            again = isinstance(action, Click | Drag)
+            for earlier in answers:
+                if again and isinstance(earlier, Click | Drag):
+                    assert points(earlier)[0] != points(action)[0]
+                assert again or type(earlier) is not type(action)
+            answers.append(action)
+            turn = Turn(frame, decision.text, "no visible effect")
+            seen = replace(seen, history=(*seen.history, turn))
+        tried += len(answers) > 1
+    assert tried > 1
+
+
+def test_an_answer_counts_as_done_when_any_pixel_changed() -> None:
+    one, other = a_frame(1), a_frame(2)
+    history = (
+        Turn(one, "changed nothing", "no visible effect"),
+        Turn(one, "was only hovered over", "no visible effect"),
+        Turn(other, "changed much"),
+        Turn(None, "from a client without pictures"),
+        Turn(None, "that failed there", "failed"),
+    )
+    seen = Observation("x", one, history)
+    assert effective(seen) == [
+        "was only hovered over", "changed much", "from a client without pictures",
+    ]  # fmt: skip
+
+
+def test_what_was_answered_on_this_picture_is_in_vain_but_for_waiting() -> None:
+    here, there = a_frame(1), a_frame(2)
+    click, scroll = "Action: click(start_box='(5,6)')", "Action: scroll(direction='down')"
+    history = (
+        Turn(here, click), Turn(there, "Action: hotkey(key='a')"), Turn(here, scroll, "nothing"),
+        Turn(here, "Action: wait()"), Turn(here, "no action at all"), Turn(None, click),
+    )  # fmt: skip
+    found = vain(Observation("x", here, history))
+    assert [type(action).__name__ for action in found] == ["Click", "Scroll"]
+    assert points(found[0]) == (Point(5, 6),)
+    assert vain(Observation("x", a_frame(3), history)) == []
 
 
 def test_the_weights_are_named_in_the_record(embedded: Path) -> None:

@@ -1,0 +1,37 @@
+"""What became of earlier answers, as far as pictures show: for a model that reads no feedback."""
+
+from __future__ import annotations
+
+from actions.dialects import ParseError, parse
+from actions.space import Action, Wait
+from agent.policies.base import Observation
+
+
+def effective(observation: Observation) -> list[str]:
+    """What was written and changed the picture in any pixel, as in training.
+
+    A button that only looks hovered over after a click was clicked all the same, though the loop
+    saw no effect and said so.
+    """
+    turns = observation.history
+    after = [*(turn.frame for turn in turns[1:]), observation.frame]
+    return [
+        turn.text
+        for turn, then in zip(turns, after, strict=False)
+        if not turn.feedback or (turn.frame and then and turn.frame.digest != then.digest)
+    ]
+
+
+def vain(observation: Observation) -> list[Action]:
+    """Answers that were given on this very picture before, in model space: they led back to it.
+
+    Waiting is never in vain.
+    """
+    actions: list[Action] = []
+    for turn in observation.history:
+        if turn.frame is not None and turn.frame.digest == observation.frame.digest:
+            try:
+                actions += parse(turn.text, "uitars").actions[:1]
+            except ParseError:
+                continue
+    return [action for action in actions if not isinstance(action, Wait)]
