@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,6 +20,12 @@ class Outcome(StrEnum):
     """Nothing was sent: not supported, denied by the guard, or the target changed."""
     FAILED = "failed"
     """Sending broke off; held keys and buttons were released."""
+
+
+def carried_out(outcomes: Iterable[str]) -> bool:
+    """Whether all of these outcomes, at least one, are of actions whose events were sent."""
+    sent = [outcome in (Outcome.CONFIRMED, Outcome.NO_VISIBLE_EFFECT) for outcome in outcomes]
+    return bool(sent) and all(sent)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from actions.receipt import Outcome, Receipt
+from actions.receipt import Outcome, Receipt, carried_out
 from actions.space import Action
 from agent.policies.base import Decision, Turn
 from agent.run import StepReport
@@ -45,7 +45,8 @@ class Draft:
 
     def turn(self, decision: Decision) -> Turn:
         """The step as the model will remember it."""
-        return Turn(self.frame, decision.text, self.feedback)
+        performed = carried_out(receipt.outcome for receipt in self.receipts)
+        return Turn(self.frame, decision.text, self.feedback, performed)
 
     def report(self, number: int, decision: Decision) -> StepReport:
         """The step as a listener sees it; its time ends now."""

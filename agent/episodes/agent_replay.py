@@ -13,6 +13,7 @@ from pathlib import Path
 
 from actions import codec
 from actions.dialects import RenderError, render
+from actions.receipt import carried_out
 from actions.space import Action, Step, on_points, points
 from agent.episodes.format import StepRecord
 from agent.episodes.reader import Episode
@@ -103,6 +104,7 @@ def _observation(episode: Episode, step: StepRecord, dialect: str) -> Observatio
             episode.frame(one) if step.index - one.index <= PICTURES else None,
             one.text if episode.head.dialect == dialect else _retold(one, dialect),
             one.feedback,
+            carried_out(receipt.outcome for receipt in one.receipts),
         )
         for one in past
     )

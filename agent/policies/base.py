@@ -19,11 +19,13 @@ class Turn:
         frame: the screenshot of that step, None when it is not known (API history).
         text: what the model wrote.
         feedback: receipts or the parse error as text; empty when there is nothing to tell.
+        performed: whether it was carried out to its end, with an effect or without.
     """
 
     frame: Frame | None
     text: str
     feedback: str = ""
+    performed: bool = True
 
 
 def still_wanted() -> None:

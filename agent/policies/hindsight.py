@@ -8,7 +8,7 @@ from agent.policies.base import Observation
 
 
 def effective(observation: Observation) -> list[str]:
-    """What was written and changed the picture in any pixel, as in training.
+    """What was written, was carried out and changed the picture in any pixel, as in training.
 
     A button that only looks hovered over after a click was clicked all the same, though the loop
     saw no effect and said so.
@@ -18,18 +18,20 @@ def effective(observation: Observation) -> list[str]:
     return [
         turn.text
         for turn, then in zip(turns, after, strict=False)
-        if not turn.feedback or (turn.frame and then and turn.frame.digest != then.digest)
+        if turn.performed
+        and (not turn.feedback or (turn.frame and then and turn.frame.digest != then.digest))
     ]
 
 
 def vain(observation: Observation) -> list[Action]:
-    """Answers that were given on this very picture before, in model space: they led back to it.
+    """What was carried out on this very picture before, in model space: it led back to it.
 
     Waiting is never in vain.
     """
     actions: list[Action] = []
     for turn in observation.history:
-        if turn.frame is not None and turn.frame.digest == observation.frame.digest:
+        frame = turn.frame
+        if turn.performed and frame is not None and frame.digest == observation.frame.digest:
             try:
                 actions += parse(turn.text, "uitars").actions[:1]
             except ParseError:

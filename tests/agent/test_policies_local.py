@@ -123,6 +123,7 @@ def test_an_answer_counts_as_done_when_any_pixel_changed() -> None:
         Turn(one, "changed nothing", "no visible effect"),
         Turn(one, "was only hovered over", "no visible effect"),
         Turn(other, "changed much"),
+        Turn(one, "was refused while the page moved", "refused", performed=False),
         Turn(None, "from a client without pictures"),
         Turn(None, "that failed there", "failed"),
     )
@@ -137,6 +138,7 @@ def test_what_was_answered_on_this_picture_is_in_vain_but_for_waiting() -> None:
     click, scroll = "Action: click(start_box='(5,6)')", "Action: scroll(direction='down')"
     history = (
         Turn(here, click), Turn(there, "Action: hotkey(key='a')"), Turn(here, scroll, "nothing"),
+        Turn(here, "Action: hotkey(key='b')", "refused", performed=False),
         Turn(here, "Action: wait()"), Turn(here, "no action at all"), Turn(None, click),
     )  # fmt: skip
     found = vain(Observation("x", here, history))
