@@ -32,9 +32,7 @@ QUICK = {
     "grounding-320x240": "grounding --size 320x240 --screens 12 --ocr",
     "grounding-640x480": "grounding --size 640x480 --screens 6 --ocr",
 }
-MINIWOB = {
-    "miniwob": f"miniwob --tasks {GROUPS} --seeds 4 --max-steps 12 --random-seeds 0 --workers 3"
-}
+MINIWOB = {"miniwob": f"miniwob --tasks {GROUPS} --seeds 4 --random-seeds 0 --workers 3"}
 """File -> arguments of `eyehand eval` that write it."""
 
 SIZES = ("160x210", "320x240", "640x480")
