@@ -21,7 +21,7 @@ from tests.agent.test_engine import TOKENIZER, picture, prompt_for
 from tests.agent.tiny import tiny_config, tiny_model
 
 PLAIN = tiny_model(11, pointing=False)
-POINTING = tiny_model(12)
+POINTING = tiny_model(12, words=True)
 
 
 class Request:

@@ -17,7 +17,7 @@ from agent.learning.samples import Glyphs
 from agent.learning.screens.pages import text_page
 from agent.learning.stream import MINIWOB, Stream
 from agent.learning.train import Metrics, Trainer, TrainingError
-from agent.model.config import KimiVLConfig, PointerConfig
+from agent.model.config import KimiVLConfig
 from agent.model.kimi_vl import KimiVL
 from agent.model.pointer import PRINTABLE
 from agent.model.prompt import embedded_tokenizer
@@ -115,13 +115,7 @@ def test_a_pattern_that_names_nothing_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_network_without_a_tower_has_nothing_to_spell() -> None:
-    plain = tiny_config()
-    blind = replace(
-        plain,
-        vision=replace(plain.vision, letter_blocks=0),
-        pointer=PointerConfig(size=16, quote_size=8),
-    )
-    trainer = Trainer(replace(READING, learns=""), Path("unused"), shape=blind)
+    trainer = Trainer(replace(READING, learns=""), Path("unused"), shape=tiny_config())
     batch = collate([Stream(1, questions=1).sample(0)], TOKENIZER)
     metrics = score(trainer.model, batch, Weights()).metrics
     assert isnan(metrics["spell_right"]) and metrics["spell_loss"] == 0

@@ -10,7 +10,8 @@ from agent.model.prompt import MEDIA, embedded_tokenizer
 from vision.moonvit import VisionConfig
 
 
-def tiny_config(pointing: bool = True, stem: bool = True) -> KimiVLConfig:
+def tiny_config(pointing: bool = True, stem: bool = True, words: bool = False) -> KimiVLConfig:
+    """With `words`, it has a letter tower and a lexicon."""
     tokenizer = embedded_tokenizer()
     return KimiVLConfig(
         vision=VisionConfig(
@@ -21,7 +22,7 @@ def tiny_config(pointing: bool = True, stem: bool = True) -> KimiVLConfig:
             init_pos_emb_height=8,
             init_pos_emb_width=8,
             stem_channels=(4, 8) if stem else (),
-            letter_blocks=1 if stem else 0,
+            letter_blocks=1 if words else 0,
         ),
         text=TextConfig(
             vocab_size=tokenizer.vocab_size,
@@ -41,13 +42,18 @@ def tiny_config(pointing: bool = True, stem: bool = True) -> KimiVLConfig:
             max_position_embeddings=512,
         ),
         media_placeholder_token_id=tokenizer.special(MEDIA),
-        pointer=PointerConfig(16, quote_size=8, word_heads=2 if stem else 0) if pointing else None,
+        pointer=PointerConfig(16, quote_size=8, word_heads=2 if words else 0) if pointing else None,
     )
 
 
-def tiny_model(seed: int = 0, pointing: bool = True, stem: bool = True) -> KimiVL:
-    model = KimiVL(tiny_config(pointing, stem))
+def tiny_model(
+    seed: int = 0, pointing: bool = True, stem: bool = True, words: bool = False
+) -> KimiVL:
+    model = KimiVL(tiny_config(pointing, stem, words))
     model.initialize(seed)
-    if model.lexicon is not None:  # a new lexicon gives no hints
+    letters = model.vision_tower.patch_embed.letters
+    if model.lexicon is not None and letters is not None:
+        letters.spell.weight.data *= 40  # sure of what it reads, though all of it is wrong
+        # A new lexicon gives no hints.
         model.lexicon.hint.weight.data.normal_(generator=torch.Generator().manual_seed(seed))
     return model.eval()
