@@ -22,10 +22,11 @@ from agent.learning.allocator import keep_memory
 from agent.learning.batch import collate
 from agent.learning.distributed import World
 from agent.learning.precision import quick_numbers
-from agent.learning.recipe import Recipe, RecipeError
+from agent.learning.recipe import Recipe, RecipeError, embedded_config
 from agent.learning.release import release
 from agent.learning.stream import Stream
 from agent.learning.train import Metrics, Trainer
+from agent.model.config import KimiVLConfig
 from agent.model.prompt import embedded_tokenizer
 
 
@@ -85,7 +86,10 @@ def trainer_of(
     start: Path | None = None,
     icons: Path | None = None,
 ) -> Trainer:
-    """What runs a recipe: from samples, from pairs, or from episodes."""
+    """What runs a recipe: from samples, from pairs, or from episodes.
+
+    The last two improve a network as it is; the first gives it the parts that it lacks.
+    """
     from agent.learning.preferring import PreferenceTrainer
     from agent.learning.reinforcing import ReinforcementTrainer
 
@@ -94,7 +98,10 @@ def trainer_of(
         kind = PreferenceTrainer
     elif recipe.reinforcement is not None:
         kind = ReinforcementTrainer
-    return kind(recipe, out, shards, start, icons=icons)
+    shape = embedded_config()
+    if kind is not Trainer and start is not None and (start / "config.json").is_file():
+        shape = KimiVLConfig.load(start)
+    return kind(recipe, out, shards, start, shape, icons)
 
 
 def _shards(folder: Path) -> tuple[Path, ...]:

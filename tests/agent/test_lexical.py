@@ -15,11 +15,15 @@ from actions.dialects import parse
 from actions.space import Click
 from agent.learning.batch import collate
 from agent.learning.looking import look, point
+from agent.learning.recipe import Recipe, embedded_config
 from agent.learning.samples import Glyphs, Question, Sample
 from agent.learning.screens.generator import ScreenGenerator
+from agent.learning.stage import trainer_of
+from agent.model import checkpoint
 from agent.model.config import ConfigError, PointerConfig
 from agent.model.engine import Engine
 from agent.model.job import Picture
+from agent.model.kimi_vl import KimiVL
 from agent.model.lexical import (
     BETWEEN,
     MISSED,
@@ -233,3 +237,13 @@ def test_a_lexicon_needs_a_tower_and_a_quoting_head(tmp_path: Path) -> None:
         replace(plain, vision=replace(plain.vision, letter_blocks=0))
     with pytest.raises(ConfigError, match="quote_size"):
         replace(plain, pointer=PointerConfig(16, word_heads=2))
+
+
+def test_only_training_from_samples_gives_a_network_a_lexicon(tmp_path: Path) -> None:
+    plain = replace(tiny_config(), pointer=PointerConfig(16, quote_size=8))
+    checkpoint.save(KimiVL(plain), tmp_path / "start")
+    recipe = Recipe.load("reinforcement")
+    trainer = trainer_of(recipe, tmp_path / "out", (), tmp_path / "start")
+    assert trainer.model.config == plain and trainer.model.lexicon is None
+    made = trainer_of(Recipe.load("acting"), tmp_path / "other")
+    assert made.model.config == embedded_config() and made.model.lexicon is not None
