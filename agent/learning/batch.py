@@ -7,7 +7,7 @@ so that the encoder runs once for all of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -113,9 +113,9 @@ class _Row:
     positions: list[int]
     owners: list[int]
     labels: list[int]
-    asked: list[tuple[int, list[int]]]
-    targets: list[tuple[int, int, Point, Box]]
-    quotations: list[_Quotation]
+    asked: list[tuple[int, list[int]]] = field(default_factory=list)
+    targets: list[tuple[int, int, Point, Box]] = field(default_factory=list)
+    quotations: list[_Quotation] = field(default_factory=list)
 
 
 def collate(samples: Sequence[Sample], tokenizer: Tokenizer, slots: int = 3) -> Batch:
@@ -169,9 +169,6 @@ def _row(
         list(range(len(prefix))),
         [0] * len(prefix),
         [IGNORE] * len(prefix),
-        [],
-        [],
-        [],
     )
     for owner, question in enumerate(questions, 1):
         start = len(row.ids)

@@ -110,8 +110,8 @@ class Engine:
             grammar: what may be written, None = anything. Its end is a stop token. An answer under
                 it is whole wherever `max_tokens` leaves room for a short one.
             check: called between steps; an exception ends the request, which then raises it.
-            avoided: points in model space that the first coordinate shall not be near.
-            forbidden: tokens that an action shall not begin with.
+            avoided: points in model space that the first coordinate is near only if it must.
+            forbidden: tokens that an action begins with only if it must.
 
         Raises:
             ContextError: the prompt does not fit the context.

@@ -17,6 +17,9 @@ from vision.geometry import Point
 from vision.image import Prepared
 
 ACTION = "Action: "
+LAST = -1e4
+"""Logit of what is chosen only where nothing else is left, as on a picture of one patch."""
+
 BOX_START, BOX_END = "<|box_start|>", "<|box_end|>"
 
 
@@ -31,8 +34,8 @@ class Wish:
         emit: called with every token as it is written; whether to go on. It may raise.
         grammar: what may be written, None = anything. Its end is a stop token.
         asked: tokens of the instruction, which a quoting head may quote.
-        avoided: points in model space that the first coordinate shall not be near.
-        forbidden: tokens that an action shall not begin with.
+        avoided: points in model space that the first coordinate is near only if it must.
+        forbidden: tokens that an action begins with only if it must.
     """
 
     max_tokens: int
@@ -145,8 +148,8 @@ class Writer:
         choose = self._wish.choose or _likeliest
         if self._wish.forbidden and self.ids and self.ids[-1] == self._action:
             logits = logits.clone()
-            logits[list(self._wish.forbidden)] = float("-inf")
-            logits[:BYTES] = float("-inf")  # else it would be spelled
+            logits[list(self._wish.forbidden)] = LAST
+            logits[:BYTES] = LAST  # else it would be spelled
         if self._constraint is None:
             return [choose(logits)]
         return self._constraint.next(logits, choose, self._wish.max_tokens - len(self.ids))
@@ -201,7 +204,7 @@ class Writer:
         for point in self._wish.avoided:
             x, y = prepared.map.model_to_image(point)
             row, column = int(y // side), int(x // side)
-            bias.view(rows, columns)[row, max(0, column - 1) : column + 2] = float("-inf")
+            bias.view(rows, columns)[row, max(0, column - 1) : column + 2] = LAST
         return bias
 
     def _words(self, state: Tensor) -> Tensor | None:

@@ -96,7 +96,7 @@ def test_a_word_is_found_in_the_patches_where_it_stands() -> None:
     assert click.max() < 0.1
 
 
-def test_a_letter_that_is_read_wrong_costs_its_share_and_three_words_in_four_none() -> None:
+def test_letters_that_are_read_wrong_or_missed_cost_their_share() -> None:
     (wrong,) = shares(page((3, 2, "sobmit")), "submit")
     assert wrong.max() == pytest.approx(2 * (5 + WRONG) / 6 - 1, abs=0.02)
     (missed,) = shares(page((3, 2, "submt")), "submit")

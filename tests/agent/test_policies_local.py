@@ -13,8 +13,15 @@ import pytest
 from actions.space import Action, CallUser, Click, Drag, Finished, Wait, points
 from agent.model import checkpoint
 from agent.model.engine import Engine
+from agent.model.job import Picture
 from agent.model.kimi_vl import KimiVL
-from agent.model.prompt import embedded_tokenizer
+from agent.model.prompt import (
+    BOX_START,
+    END,
+    embedded_tokenizer,
+    instruction_ids,
+    screen_ids,
+)
 from agent.policies.base import Observation, PolicyError, Turn
 from agent.policies.chat import Finish, Message, PromptTooLong, Role
 from agent.policies.engine_chat import ChatPolicy
@@ -23,6 +30,7 @@ from agent.policies.local import LONGEST_INSTRUCTION, EmbeddedPolicy, devices, l
 from tests.agent.tiny import tiny_config, tiny_model
 from vision.frame import Frame
 from vision.geometry import Box, Point
+from vision.image import prepare
 
 
 def a_frame(seed: int = 0, left: int = 0, top: int = 0) -> Frame:
@@ -115,6 +123,25 @@ def test_an_answer_that_led_nowhere_is_not_given_again(embedded: Path) -> None:
             seen = replace(seen, history=(*seen.history, turn))
         tried += len(answers) > 1
     assert tried > 1
+
+
+def test_on_a_picture_of_one_patch_an_answer_may_be_given_again(embedded: Path) -> None:
+    frame = Frame(np.zeros((1, 1, 3), np.uint8), Box(0, 0, 1, 1))
+    engine = Engine(tiny_model(), embedded_tokenizer())
+    history = (Turn(frame, "Action: click(start_box='(500,500)')", "no visible effect"),)
+    prepared = prepare(frame)
+    visual = prepared.grid_hw[0] * prepared.grid_hw[1] // 4
+    ids = screen_ids(engine.tokenizer, visual) + instruction_ids(engine.tokenizer, "Click on OK")
+    script = iter([
+        *engine.tokenizer.encode("Action: click(start_box='"), engine.tokenizer.special(BOX_START),
+        *engine.tokenizer.encode("')"), engine.tokenizer.special(END),
+    ])  # fmt: skip
+    (tried,) = vain(Observation("Click on OK", frame, history))
+    made = engine.generate(
+        ids, [Picture(prepared, frame.digest)], stop=[engine.tokenizer.special(END)],
+        choose=lambda _: next(script), avoided=points(tried),
+    )  # fmt: skip
+    assert made.confidence is not None and 0 < made.confidence <= 1.001
 
 
 def test_an_answer_counts_as_done_when_any_pixel_changed() -> None:
