@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from actions.space import Action, Type, on_points, points
 from agent.learning.resizing import at_model_size
 from agent.learning.samples import Glyphs, Question, Sample
+from agent.model.copying import ASCII
 from agent.model.lexical import Word, words
 from agent.model.pointer import PRINTABLE
 from agent.model.prompt import (
@@ -68,6 +70,7 @@ class Batch:
         quote_tokens: (K,) the index of the token before it in the row.
         quote_starts: (K,) where the quotation begins, from 1; 0 = it is written freely.
         quote_ends: (K,) its last token, from 0; 0 where nothing is quoted.
+        quote_texts: K times the text, where it is written as it stands; else it is empty.
     """
 
     patches: Tensor
@@ -94,6 +97,7 @@ class Batch:
     quote_tokens: Tensor
     quote_starts: Tensor
     quote_ends: Tensor
+    quote_texts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,7 @@ class _Quotation:
     question: int
     token: int
     span: tuple[int, int] | None
+    text: str
 
 
 @dataclass(frozen=True)
@@ -223,10 +228,11 @@ def _quotation(
     content = tokenizer.encode(action.text)
     plain = ids[place + 1 : place + 1 + len(content)] == content
     span = find_quotation(content, asked) if plain else None
-    return [_Quotation(number, start + place, span)]
+    text = action.text if plain and all(token < ASCII for token in content) else ""
+    return [_Quotation(number, start + place, span, text)]
 
 
-def _asked(rows: Sequence[_Row]) -> dict[str, Tensor]:
+def _asked(rows: Sequence[_Row]) -> dict[str, Any]:
     """The fields of a batch that are about instructions."""
     found = [(index, start, ids) for index, row in enumerate(rows) for start, ids in row.asked]
     shape = len(found), max((len(ids) for *_, ids in found), default=0)
@@ -242,7 +248,7 @@ def _asked(rows: Sequence[_Row]) -> dict[str, Tensor]:
     }
 
 
-def _quotations(rows: Sequence[_Row], before: Sequence[int]) -> dict[str, Tensor]:
+def _quotations(rows: Sequence[_Row], before: Sequence[int]) -> dict[str, Any]:
     """The fields of a batch that are about quotations; `before`: questions of earlier rows."""
     found = [(index, quotation) for index, row in enumerate(rows) for quotation in row.quotations]
     spans = [q.span or (-1, 0) for _, q in found]
@@ -253,7 +259,8 @@ def _quotations(rows: Sequence[_Row], before: Sequence[int]) -> dict[str, Tensor
         "quote_starts": [first + 1 for first, _ in spans],
         "quote_ends": [last for _, last in spans],
     }
-    return {name: torch.tensor(values, dtype=torch.long) for name, values in fields.items()}
+    tensors = {name: torch.tensor(values, dtype=torch.long) for name, values in fields.items()}
+    return {**tensors, "quote_texts": tuple(quotation.text for _, quotation in found)}
 
 
 def _targets(

@@ -33,6 +33,7 @@ from agent.learning.recorded import answers_of, picture_pixel
 from agent.learning.samples import Question, write_shard
 from agent.model.prompt import REMEMBERED, remembered
 from agent.policies.base import Observation, Policy, PolicyError, Turn
+from agent.policies.hindsight import copies
 from agent.policies.local import local_policy
 from vision.frame import Frame
 from vision.geometry import Box, CoordinateMap, Point
@@ -132,7 +133,7 @@ def corrections(
         if not right:
             yield _pair(instruction, frame, done, move, on_points(written, _pixels(decision.map)))
         performed.append(move.action)
-        if world.perform(move.action):
+        if world.perform(move.action) or copies(move.action):
             done.append(move.action)
             text = remembered(on_points(move.action, decision.map.to_model))
             turns.append(Turn(None, decision.text if right else text))

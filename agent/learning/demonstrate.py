@@ -43,6 +43,7 @@ from agent.learning.mistakes import mistake
 from agent.learning.oracles.tasks import ORACLES, next_move
 from agent.learning.samples import Question, Sample, write_shard
 from agent.learning.scores import GEOMETRY, GEOMETRY_REWARD
+from agent.policies.hindsight import copies
 from agent.signals import keyboard_interrupt, on_signals
 from vision.geometry import Box
 
@@ -120,7 +121,7 @@ class Demonstrator:
             wrong = random.random() < self._noise
             others = [Box(*element["box"]) for element in labels["elements"]]
             action = mistake(move, others, random) if wrong else move.action
-            if self._perform(action):
+            if self._perform(action) or copies(action):
                 done.append(action)
         complete = solved(world)
         instructive = complete or (wrong and world.reward().done)

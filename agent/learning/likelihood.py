@@ -18,7 +18,7 @@ from torch import Tensor
 
 from actions.space import Click, points
 from agent.learning.batch import IGNORE, Batch, collate
-from agent.learning.looking import look, point
+from agent.learning.looking import copied, look, point
 from agent.learning.samples import Glyphs, Question, Sample
 from agent.model.kimi_vl import KimiVL
 from agent.model.prompt import screen_ids
@@ -103,10 +103,10 @@ def _table(
     prefix = len(screen_ids(tokenizer, rows * columns // 4))
     number = (batch.positions == prefix).cumsum(1) - 1
     owner = number + torch.arange(count).unsqueeze(1) * most
-    wanted = batch.labels != IGNORE
+    wanted = looked.labels != IGNORE
     logits = model.language_model.lm_head(states[wanted]).float() / temperature
     total = torch.zeros(count * most).index_add(
-        0, owner[wanted], _chosen(logits, batch.labels[wanted])
+        0, owner[wanted], _chosen(logits, looked.labels[wanted])
     )
     if len(batch.point_rows):
         logits = point(model, batch, looked)[0].float() / temperature
@@ -116,6 +116,10 @@ def _table(
         where = owner[batch.quote_rows, batch.quote_tokens]
         typing = states[batch.quote_rows, batch.quote_tokens]
         total = total.index_add(0, where, _quoting(model.quoter, typing, batch))
+    if looked.copies:
+        numbers = torch.tensor([copy.number for copy in looked.copies])
+        where = owner[batch.quote_rows[numbers], batch.quote_tokens[numbers]]
+        total = total.index_add(0, where, copied(model, batch, looked)[0])
     owners = owner[wanted]
     first = torch.cat([owners.new_ones(1, dtype=torch.bool), owners[1:] != owners[:-1]])
     begin = states.new_zeros(count * most, states.shape[-1])

@@ -8,9 +8,26 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from agent.learning.batch import Batch
+from agent.learning.batch import IGNORE, Batch
+from agent.model.copying import find_copies, takeable
 from agent.model.kimi_vl import Encoded, KimiVL
 from agent.model.lexical import find
+from agent.model.transcript import Transcript, transcribe
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A typed text that is not quoted from its instruction.
+
+    Attributes:
+        number: of the text in its batch, `Batch.quote_rows[number]`.
+        page: what the tower reads on its screen.
+        spans: where the text stands there; empty = nowhere.
+    """
+
+    number: int
+    page: Transcript
+    spans: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -21,11 +38,15 @@ class Look:
         encoded: its screens.
         states: (B, T, text hidden) of the decoder.
         shares: for each question (W, L), where its words stand; empty without a lexicon.
+        labels: (B, T) those of the batch, but for texts that a head copies from the screen.
+        copies: of typed texts that are not quoted; empty without a copying head.
     """
 
     encoded: Encoded
     states: Tensor
     shares: tuple[Tensor, ...]
+    labels: Tensor
+    copies: tuple[Copy, ...]
 
     @property
     def patches(self) -> Tensor:
@@ -46,7 +67,62 @@ def look(model: KimiVL, batch: Batch, encoded: Encoded | None = None) -> Look:
         )
         hints = _hints(model, batch, encoded, shares)
     states = model.hidden(batch.ids, encoded.tokens, batch.positions, batch.mask, hints=hints)
-    return Look(encoded, states, shares)
+    copies = _copies(model, batch, encoded)
+    labels = batch.labels.clone() if copies else batch.labels
+    for copy in copies:
+        if copy.spans:
+            row, token = int(batch.quote_rows[copy.number]), int(batch.quote_tokens[copy.number])
+            labels[row, token : token + len(batch.quote_texts[copy.number])] = IGNORE
+    return Look(encoded, states, shares, labels, copies)
+
+
+def _copies(model: KimiVL, batch: Batch, encoded: Encoded) -> tuple[Copy, ...]:
+    """Of the typed texts that are written as they stand, those that are not quoted."""
+    if model.copier is None or not encoded.lines:
+        return ()
+    free = [
+        number
+        for number, (start, text) in enumerate(
+            zip(batch.quote_starts.tolist(), batch.quote_texts, strict=True)
+        )
+        if text and not start
+    ]
+    rows = {number: int(batch.quote_rows[number]) for number in free}
+    pages = {row: transcribe(encoded.lines[row]) for row in set(rows.values())}
+    return tuple(
+        Copy(number, pages[row], find_copies(batch.quote_texts[number], pages[row]))
+        for number, row in rows.items()
+        if pages[row].text
+    )
+
+
+def copied(model: KimiVL, batch: Batch, seen: Look) -> tuple[Tensor, Tensor]:
+    """How likely the heads find it to copy as it should be.
+
+    Returns:
+        (C,) log-probabilities of `seen.copies`: of any span where the text stands, or of none; and
+        (C,) whether that is what the head would do.
+    """
+    assert model.copier is not None
+    head, likely, right = model.copier, [], []
+    for copy in seen.copies:
+        row = int(batch.quote_rows[copy.number])
+        state = seen.states[row, batch.quote_tokens[copy.number]][None]
+        known, may = head.read(copy.page, seen.patches[row]), takeable(copy.page)
+        starts = head.starts(state, known, may)[0].log_softmax(-1)
+        spans = {first + 1: last for first, last in copy.spans} or {0: 0}
+        wanted = starts[list(spans)]
+        total = wanted.logsumexp(0)
+        best = int(starts.argmax())
+        if copy.spans:
+            start = list(spans)[int(wanted.argmax())]
+            ends = head.ends(state, known, may, torch.tensor([start - 1]))[0].log_softmax(-1)
+            total = total + ends[spans[start]]
+            right.append(best in spans and int(ends.argmax()) == spans[start])
+        else:
+            right.append(best == 0)
+        likely.append(total)
+    return torch.stack(likely), torch.tensor(right)
 
 
 def _hints(model: KimiVL, batch: Batch, encoded: Encoded, shares: tuple[Tensor, ...]) -> Tensor:

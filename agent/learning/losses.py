@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from agent.learning.batch import IGNORE, Batch
-from agent.learning.looking import Look, look, point
+from agent.learning.looking import Look, copied, look, point
 from agent.model.kimi_vl import KimiVL
 
 
@@ -23,6 +23,7 @@ class Weights:
     read: float = 1.0
     spell: float = 1.0
     quote: float = 1.0
+    copy: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,11 @@ def score(model: KimiVL, batch: Batch, weights: Weights) -> Scores:
         return _spelling_alone(model, batch, weights)
     seen = look(model, batch)
     encoded, states = seen.encoded, seen.states
-    text, text_right = _text(model, states, batch)
+    text, text_right = _text(model, seen)
     pointed, point_right, offset = _point(model, seen, batch)
     read, read_right = _read(model, encoded.patches, batch.glyphs)
     quoted, quote_right = _quote(model, states, batch)
+    copying, copy_right = _copy(model, seen, batch)
     spell, spell_right = _spell(encoded.letters, batch.letters, states)
     loss = (
         weights.text * text
@@ -53,13 +55,15 @@ def score(model: KimiVL, batch: Batch, weights: Weights) -> Scores:
         + weights.offset * offset
         + weights.read * read
         + weights.quote * quoted
+        + weights.copy * copying
         + weights.spell * spell
     )
     metrics = {
         "loss": loss, "text_loss": text, "point_loss": pointed, "read_loss": read,
         "offset_error": offset.where(~point_right.isnan(), torch.nan), "text_right": text_right,
         "point_right": point_right, "read_right": read_right, "quote_loss": quoted,
-        "quote_right": quote_right, "spell_loss": spell, "spell_right": spell_right,
+        "quote_right": quote_right, "copy_loss": copying, "copy_right": copy_right,
+        "spell_loss": spell, "spell_right": spell_right,
     }  # fmt: skip
     return Scores(loss, {name: value.detach() for name, value in metrics.items()})
 
@@ -72,13 +76,13 @@ def _spelling_alone(model: KimiVL, batch: Batch, weights: Weights) -> Scores:
     return Scores(loss, {name: value.detach() for name, value in metrics.items()})
 
 
-def _text(model: KimiVL, states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+def _text(model: KimiVL, seen: Look) -> tuple[Tensor, Tensor]:
     """Cross-entropy and accuracy of the answers' tokens."""
-    wanted = batch.labels != IGNORE
+    states, wanted = seen.states, seen.labels != IGNORE
     if not wanted.any():  # of use to nobody, but the backward pass is that of any other batch
         return states.sum() * 0.0, _nobody(states)
     logits = model.language_model.lm_head(states[wanted]).float()
-    labels = batch.labels[wanted]
+    labels = seen.labels[wanted]
     return F.cross_entropy(logits, labels), (logits.argmax(-1) == labels).float().mean()
 
 
@@ -114,6 +118,14 @@ def _quote(model: KimiVL, states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]
         loss = loss + F.cross_entropy(ends, batch.quote_ends[some])
         right[some] &= ends.argmax(-1) == batch.quote_ends[some]
     return loss, right.float().mean()
+
+
+def _copy(model: KimiVL, seen: Look, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Negative log-likelihood of copies from the screen, and the share that is right."""
+    if not seen.copies:
+        return seen.states.new_zeros(()), _nobody(seen.states)
+    likely, right = copied(model, batch, seen)
+    return -likely.mean(), right.float().mean()
 
 
 def _read(model: KimiVL, patches: Tensor, glyphs: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from agent.learning.muon import WideMuon
 from agent.learning.recipe import Recipe
 from agent.model.kimi_vl import KimiVL
+from vision.linear import has_bf16
 
 NOT_HIDDEN = (
     "embed_tokens.weight",
@@ -16,6 +18,9 @@ NOT_HIDDEN = (
     "gate.weight",
     "quoter.embed.weight",
     "quoter.places.weight",
+    "copier.embed.weight",
+    "copier.before.weight",
+    "copier.after.weight",
     ".down",
     ".up",
 )
@@ -42,7 +47,6 @@ def optimizers(model: KimiVL, recipe: Recipe, fused: bool) -> tuple[torch.optim.
     adam = torch.optim.AdamW(other, recipe.rate, (0.9, 0.98), weight_decay=0.0, fused=fused)
     if not hidden:
         return (adam,)
-    muon = torch.optim.Muon(
-        hidden, recipe.rate, recipe.weight_decay, adjust_lr_fn="match_rms_adamw"
-    )
+    kind = torch.optim.Muon if has_bf16() else WideMuon
+    muon = kind(hidden, recipe.rate, recipe.weight_decay, adjust_lr_fn="match_rms_adamw")
     return muon, adam

@@ -65,6 +65,7 @@ class PointerConfig:
         quote_size: channels of the quoting head, 0 = there is none.
         word_heads: heads that look up words on the screen, 0 = there are none; they need a quoting
             head and a letter tower.
+        copy_size: channels of the copying head, 0 = there is none; it needs the same.
     """
 
     size: int = 256
@@ -72,6 +73,7 @@ class PointerConfig:
     glyph_classes: int = 96
     quote_size: int = 0
     word_heads: int = 0
+    copy_size: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,12 @@ class KimiVLConfig:
 
     def __post_init__(self) -> None:
         """Refuse heads that lack what they look at."""
-        if self.pointer is None or not self.pointer.word_heads:
+        if self.pointer is None or not (self.pointer.word_heads or self.pointer.copy_size):
             return
         if not (self.vision.letter_blocks and self.pointer.quote_size):
-            raise ConfigError("word_heads need a letter tower (letter_blocks) and a quote_size")
+            raise ConfigError(
+                "word_heads and copy_size need a letter tower (letter_blocks) and a quote_size"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """The published layout, so that `from_json(to_json(c)) == c`."""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from agent.model.cache import Cache, Packed
 from agent.model.config import KimiVLConfig
+from agent.model.copying import CopyingHead
 from agent.model.decoder import LanguageModel
 from agent.model.lexical import Found, Lexicon, Lines, find, read_lines, words
 from agent.model.pointer import PointingHead, ReadingHead
@@ -31,7 +32,7 @@ class Encoded:
         tokens: (L / 4, text hidden), the visual tokens, packed.
         grids: (rows, columns) of each image in patches.
         letters: (L, cells, classes) logits of the letter tower, if there is one.
-        lines: the same of each image as `Lexicon` looks words up in it, if there is one.
+        lines: the same of each image as `Lexicon` and `CopyingHead` look at it, if there is one.
     """
 
     patches: Tensor
@@ -43,7 +44,10 @@ class Encoded:
     @property
     def nbytes(self) -> int:
         """Memory that it takes, the tower's logits not counted."""
-        lines = sum(part.shares.nbytes + part.heights.nbytes for part in self.lines)
+        lines = sum(
+            part.shares.nbytes + part.names.nbytes + part.weights.nbytes + part.heights.nbytes
+            for part in self.lines
+        )
         return self.patches.nbytes + self.tokens.nbytes + lines
 
 
@@ -62,6 +66,13 @@ class KimiVL(nn.Module):
         self.quoter = QuotingHead(config, quote_size) if quote_size else None
         word_heads = config.pointer.word_heads if config.pointer else 0
         self.lexicon = Lexicon(config, word_heads, quote_size) if word_heads else None
+        copy_size = config.pointer.copy_size if config.pointer else 0
+        self.copier = CopyingHead(config, copy_size) if copy_size else None
+
+    @property
+    def reads(self) -> bool:
+        """Whether a head needs the lines of letters of a picture."""
+        return self.lexicon is not None or self.copier is not None
 
     def encode(self, patches: Tensor, grids: Sequence[Grid]) -> Encoded:
         """Packed patches (L, 3, 14, 14) of images with these grids -> features and tokens."""
@@ -69,7 +80,7 @@ class KimiVL(nn.Module):
         features = self.vision_tower.encoder(embedded, grids)
         tokens = self.multi_modal_projector(features, grids)
         lines: tuple[Lines, ...] = ()
-        if self.lexicon is not None and letters is not None:
+        if self.reads and letters is not None:
             images = letters.split([rows * columns for rows, columns in grids])
             lines = tuple(read_lines(x, grid) for x, grid in zip(images, grids, strict=True))
         return Encoded(features, tokens, tuple(grids), letters, lines)

@@ -62,11 +62,16 @@ class Lines:
     Attributes:
         shares: (M, width, classes) uint8, how likely each letter is, of 255; capital letters are
             counted among the small ones.
+        names: (M, width) uint8, the likeliest letter in a cell and those above and below, as an
+            index into `PRINTABLE`, capital letters apart.
+        weights: (M, width) uint8, how sure it is that there is any.
         heights: (M,) which rows of cells these are.
         grid: (rows, columns) of the picture in patches.
     """
 
     shares: Tensor
+    names: Tensor
+    weights: Tensor
     heights: Tensor
     grid: tuple[int, int]
 
@@ -110,10 +115,14 @@ def read_lines(cells: Tensor, grid: tuple[int, int]) -> Lines:
     image = cells.view(rows, columns, side, side, -1).transpose(1, 2).flatten(2, 3).flatten(0, 1)
     shares = image.float().softmax(-1)
     heights = (shares[..., 0].amin(1) < 1 - SEEN).nonzero().flatten()
+    tall = F.pad(shares, (0, 0, 0, 0, 1, 1))
+    tall = tall[heights] + tall[heights + 1] + tall[heights + 2]
+    names = tall[..., 1:].argmax(-1)
+    weights = tall[..., 1:].sum(-1) * (255 / 3)
     lines = shares[heights]
     upper, lower = (PRINTABLE.index(char) + 1 for char in "Aa")
     lines[..., lower : lower + 26] += lines[..., upper : upper + 26]
-    return Lines((lines * 255).to(torch.uint8), heights, grid)
+    return Lines((lines * 255).byte(), names.byte(), weights.byte(), heights, grid)
 
 
 @torch.no_grad()

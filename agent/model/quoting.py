@@ -27,30 +27,63 @@ BYTES = 256
 LONGEST = 512
 """Tokens of an instruction that are looked at."""
 
-_DILATIONS = (1, 3, 9)
+DILATIONS = (1, 3, 9)
 
 
-class QuotingHead(nn.Module):
-    """Compares the decoder's state where text is due with every byte of the instruction.
+class SpanHead(nn.Module):
+    """Compares the decoder's state where text is due with what is known of every character.
 
-    The bytes are embedded by convolutions that see 26 bytes to either side, not by the decoder: so
-    they need no cache, and the end of a quotation is known where it begins.
+    Args:
+        hidden: size of the state.
+        size: size of what is known of a character.
     """
 
-    def __init__(self, config: KimiVLConfig, size: int) -> None:
+    def __init__(self, hidden: int, size: int) -> None:
         super().__init__()
-        hidden = config.text.hidden_size
-        self.embed = nn.Embedding(config.text.vocab_size, size)
-        self.places = nn.Embedding(LONGEST, size)
-        self.convolutions = nn.ModuleList(
-            nn.Conv1d(size, size, 5, padding=2 * dilation, dilation=dilation)
-            for dilation in _DILATIONS
-        )
         self.nothing = nn.Parameter(torch.zeros(size))
         self.first = nn.Sequential(nn.Linear(hidden, size), nn.GELU(), nn.Linear(size, size))
         self.last = nn.Sequential(nn.Linear(hidden + size, size), nn.GELU(), nn.Linear(size, size))
         self.first_key = nn.Linear(size, size)
         self.last_key = nn.Linear(size, size)
+
+    def starts(self, states: Tensor, known: Tensor, quotable: Tensor) -> Tensor:
+        """Where the text begins.
+
+        Args:
+            states: (N, text hidden), at the token `TYPING`.
+            known: (N, T, size), of each character.
+            quotable: (N, T), True = can be taken.
+
+        Returns:
+            (N, T + 1) logits; index 0 stands for "nothing is taken", i + 1 for character i.
+        """
+        query = self.first(states)
+        logits = _compare(query, self.first_key(known)).masked_fill(~quotable, float("-inf"))
+        return torch.cat([_compare(query, self.nothing[None, None]), logits], -1)
+
+    def ends(self, states: Tensor, known: Tensor, quotable: Tensor, starts: Tensor) -> Tensor:
+        """The last character of a text that begins at `starts` (N,): (N, T) logits."""
+        begun = known[torch.arange(len(starts)), starts]
+        logits = _compare(self.last(torch.cat([states, begun], -1)), self.last_key(known))
+        before = torch.arange(known.shape[1]) < starts[:, None]
+        return logits.masked_fill(~quotable | before, float("-inf"))
+
+
+class QuotingHead(SpanHead):
+    """Takes text from the instruction.
+
+    Its bytes are embedded by convolutions that see 26 bytes to either side, not by the decoder: so
+    they need no cache, and the end of a quotation is known where it begins.
+    """
+
+    def __init__(self, config: KimiVLConfig, size: int) -> None:
+        super().__init__(config.text.hidden_size, size)
+        self.embed = nn.Embedding(config.text.vocab_size, size)
+        self.places = nn.Embedding(LONGEST, size)
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(size, size, 5, padding=2 * dilation, dilation=dilation)
+            for dilation in DILATIONS
+        )
 
     def read(self, ids: Tensor) -> Tensor:
         """Instructions as ids (N, T <= LONGEST) -> what is known of each byte, (N, T, size)."""
@@ -58,28 +91,6 @@ class QuotingHead(nn.Module):
         for convolution in self.convolutions:
             x = x + F.gelu(convolution(x.transpose(1, 2)).transpose(1, 2))
         return x
-
-    def starts(self, states: Tensor, known: Tensor, quotable: Tensor) -> Tensor:
-        """Where the quotation begins.
-
-        Args:
-            states: (N, text hidden), at the token `TYPING`.
-            known: (N, T, size), from `read`.
-            quotable: (N, T), True = can be quoted.
-
-        Returns:
-            (N, T + 1) logits; index 0 stands for "nothing is quoted", i + 1 for byte i.
-        """
-        query = self.first(states)
-        logits = _compare(query, self.first_key(known)).masked_fill(~quotable, float("-inf"))
-        return torch.cat([_compare(query, self.nothing[None, None]), logits], -1)
-
-    def ends(self, states: Tensor, known: Tensor, quotable: Tensor, starts: Tensor) -> Tensor:
-        """The last byte of a quotation that begins at `starts` (N,): (N, T) logits."""
-        begun = known[torch.arange(len(starts)), starts]
-        logits = _compare(self.last(torch.cat([states, begun], -1)), self.last_key(known))
-        before = torch.arange(known.shape[1]) < starts[:, None]
-        return logits.masked_fill(~quotable | before, float("-inf"))
 
 
 def _compare(query: Tensor, keys: Tensor) -> Tensor:

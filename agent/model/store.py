@@ -104,7 +104,7 @@ class Store:
         width = config.vision.hidden_size if self._model.pointer else 0
         values = rows * columns * width + rows * columns // 4 * config.text.hidden_size
         cells = rows * columns * (config.vision.patch_size // CELL) ** 2
-        letters = cells * LETTER_CLASSES if self._model.lexicon else 0
+        letters = cells * (LETTER_CLASSES + 2) if self._model.reads else 0
         return values * self._weight.element_size() + letters
 
     def borrow(self, digest: str, prepared: Prepared) -> Encoded:

@@ -10,9 +10,11 @@ from torch import Tensor
 
 from actions.dialects.scanner import escape
 from agent.model.constraint import Grammar
+from agent.model.copying import copy
 from agent.model.kimi_vl import Encoded, KimiVL
 from agent.model.quoting import BYTES, CLOSINGS, LONGEST, TYPING, quote
 from agent.model.tokenizer import Tokenizer
+from agent.model.transcript import transcribe
 from vision.geometry import Point
 from vision.image import Prepared
 
@@ -164,15 +166,23 @@ class Writer:
         return run
 
     def _quote(self, state: Tensor) -> list[int]:
-        """What is to be typed, where it stands in the instruction; else nothing."""
+        """What is to be typed, where it stands in the instruction or on the screen."""
         quoter = self._model.quoter
         if quoter is None or not self.ids or self.ids[-1] != self._typing:
             return []
-        text = self._tokenizer.decode(quote(quoter, state, self.asked))
+        text = self._tokenizer.decode(quote(quoter, state, self.asked)) or self._copy(state)
         tokens = self._tokenizer.encode(escape(text))
         room = self._wish.max_tokens - len(self.ids)
         fits = self._constraint is None or self._constraint.admits(tokens, room)
         return tokens if fits else []
+
+    def _copy(self, state: Tensor) -> str:
+        """What is to be typed, where it stands on the screen; else nothing."""
+        copier = self._model.copier
+        if copier is None or self._screen is None or not self._screen[1].lines:
+            return ""
+        encoded = self._screen[1]
+        return copy(copier, state, transcribe(encoded.lines[0]), encoded.patches)
 
     def _closing(self, logits: Tensor) -> Tensor:
         """The logits without all that does not close a quotation."""

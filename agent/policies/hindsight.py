@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from actions.dialects import ParseError, parse
-from actions.space import Action, Wait
+from actions.space import Action, Hotkey, Wait
 from agent.policies.base import Observation
+
+
+def copies(action: Action) -> bool:
+    """Whether an action has its effect where no picture shows it: on the clipboard."""
+    return isinstance(action, Hotkey) and action.keys == ("ctrl", "c")
 
 
 def effective(observation: Observation) -> list[str]:
@@ -19,7 +26,11 @@ def effective(observation: Observation) -> list[str]:
         turn.text
         for turn, then in zip(turns, after, strict=False)
         if turn.performed
-        and (not turn.feedback or (turn.frame and then and turn.frame.digest != then.digest))
+        and (
+            not turn.feedback
+            or (turn.frame and then and turn.frame.digest != then.digest)
+            or any(copies(action) for action in _first(turn.text))
+        )
     ]
 
 
@@ -32,8 +43,13 @@ def vain(observation: Observation) -> list[Action]:
     for turn in observation.history:
         frame = turn.frame
         if turn.performed and frame is not None and frame.digest == observation.frame.digest:
-            try:
-                actions += parse(turn.text, "uitars").actions[:1]
-            except ParseError:
-                continue
+            actions += _first(turn.text)
     return [action for action in actions if not isinstance(action, Wait)]
+
+
+def _first(text: str) -> Sequence[Action]:
+    """The first action of an answer, if it can be read."""
+    try:
+        return parse(text, "uitars").actions[:1]
+    except ParseError:
+        return ()

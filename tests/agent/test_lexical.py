@@ -32,11 +32,10 @@ from agent.model.lexical import (
     Lines,
     _scores,
     find,
-    read_lines,
     words,
 )
-from agent.model.pointer import PRINTABLE
 from agent.model.prompt import BOX_START, END, embedded_tokenizer, instruction_ids, screen_ids
+from tests.agent.lettering import GRID, page
 from tests.agent.tiny import tiny_config, tiny_model
 from vision.frame import Frame
 from vision.geometry import Box, Point
@@ -44,21 +43,6 @@ from vision.image import prepare
 
 TOKENIZER = embedded_tokenizer()
 NOTHING = Glyphs("", np.zeros((0, 2), np.float32))
-GRID = (3, 6)
-SIDE = 7
-
-
-def page(*texts: tuple[int, int, str]) -> Lines:
-    """Letters three cells apart, each text from a row and a column of cells on."""
-    height, width = GRID[0] * SIDE, GRID[1] * SIDE
-    image = torch.full((height, width, len(PRINTABLE) + 1), -9.0)
-    image[..., 0] = 9.0
-    for row, column, text in texts:
-        for index, char in enumerate(text):
-            letter = image[row, column + 3 * index]
-            letter[0], letter[PRINTABLE.index(char) + 1] = -9.0, 9.0
-    tiles = image.unflatten(1, (GRID[1], SIDE)).unflatten(0, (GRID[0], SIDE))
-    return read_lines(tiles.transpose(1, 2).flatten(2, 3).flatten(0, 1), GRID)
 
 
 class Script:

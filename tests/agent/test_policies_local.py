@@ -160,6 +160,16 @@ def test_an_answer_counts_as_done_when_any_pixel_changed() -> None:
     ]  # fmt: skip
 
 
+def test_what_was_copied_counts_as_done_though_no_picture_shows_it() -> None:
+    screen, copying = a_frame(1), "Action: hotkey(key='ctrl c')"
+    nothing = "no visible effect"
+    history = (
+        Turn(screen, copying, nothing), Turn(screen, "Action: hotkey(key='ctrl a')", nothing),
+        Turn(screen, copying, "refused", performed=False),
+    )  # fmt: skip
+    assert effective(Observation("x", screen, history)) == [copying]
+
+
 def test_what_was_answered_on_this_picture_is_in_vain_but_for_waiting() -> None:
     here, there = a_frame(1), a_frame(2)
     click, scroll = "Action: click(start_box='(5,6)')", "Action: scroll(direction='down')"

@@ -42,7 +42,7 @@ def tiny_config(pointing: bool = True, stem: bool = True, words: bool = False) -
             max_position_embeddings=512,
         ),
         media_placeholder_token_id=tokenizer.special(MEDIA),
-        pointer=PointerConfig(16, quote_size=8, word_heads=2 if words else 0) if pointing else None,
+        pointer=PointerConfig(16, 3, 96, 8, *((2, 8) if words else ())) if pointing else None,
     )
 
 

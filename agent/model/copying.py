@@ -1,0 +1,115 @@
+"""A head that Kimi-VL does not have: typing what stands on the screen.
+
+Some of what an agent types it has to read first: a cell of a table, the last word of a text. The
+letter tower has read it (`Transcript`); choosing where it begins and ends is as easy as quoting.
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from agent.model.config import KimiVLConfig
+from agent.model.quoting import DILATIONS, SpanHead
+from agent.model.transcript import Transcript
+
+ASCII = 128
+COUNTED = 64
+"""Words that are counted, from either end of a block."""
+
+SHORTEST = 3
+"""Letters of a text that may be taken from the middle of a word."""
+
+
+class CopyingHead(SpanHead):
+    """Takes text from the screen.
+
+    What is known of a character is its letter and those around, what the encoder makes of its
+    patch, and how many words of its block stand before and after it.
+    """
+
+    def __init__(self, config: KimiVLConfig, size: int) -> None:
+        super().__init__(config.text.hidden_size, size)
+        self.embed = nn.Embedding(ASCII, size)
+        self.before = nn.Embedding(COUNTED, size)
+        self.after = nn.Embedding(COUNTED, size)
+        self.seen = nn.Linear(config.vision.hidden_size, size)
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(size, size, 5, padding=2 * dilation, dilation=dilation)
+            for dilation in DILATIONS
+        )
+
+    def read(self, page: Transcript, patches: Tensor) -> Tensor:
+        """A page of T > 0 characters and its patches (L, vision hidden) -> (1, T, size)."""
+        before, after = counts(page.text)
+        device = patches.device
+        x = (
+            self.embed(torch.tensor(list(page.text.encode("ascii")), device=device))
+            + self.before(torch.tensor(before, device=device))
+            + self.after(torch.tensor(after, device=device))
+            + self.seen(patches[torch.tensor(page.patches, device=device)])
+        ).unsqueeze(0)
+        for convolution in self.convolutions:
+            x = x + F.gelu(convolution(x.transpose(1, 2)).transpose(1, 2))
+        return x
+
+
+def takeable(page: Transcript) -> Tensor:
+    """(1, T): which characters can begin or end a copy: all but spaces."""
+    return torch.tensor([[not char.isspace() for char in page.text]])
+
+
+def counts(text: str) -> tuple[list[int], list[int]]:
+    """For each character the words of its block before its own and after it, `COUNTED` - 1 at most.
+
+    Blocks are separated by empty lines.
+    """
+    before, after = [], []
+    for block in text.split("\n\n"):
+        padded = " " + block
+        begins = [a.isspace() and not b.isspace() for a, b in zip(padded, block, strict=False)]
+        words = list(accumulate(begins, initial=0))[1:]
+        total = words[-1] if words else 0
+        before += [max(0, n - 1) for n in words] + [0, 0]
+        after += [total - n for n in words] + [0, 0]
+    most = COUNTED - 1
+    return [min(n, most) for n in before[:-2]], [min(n, most) for n in after[:-2]]
+
+
+def find_copies(content: str, page: Transcript) -> tuple[tuple[int, int], ...]:
+    """First and last index of every place where a text stands, whole words before parts of words.
+
+    Spaces do not count: the tower does not see them.
+    """
+    wanted = "".join(content.split())
+    places = [index for index, char in enumerate(page.text) if not char.isspace()]
+    letters = "".join(page.text[index] for index in places)
+    found: list[tuple[int, int]] = []
+    start = letters.find(wanted) if wanted else -1
+    while start >= 0:
+        found.append((places[start], places[start + len(wanted) - 1]))
+        start = letters.find(wanted, start + 1)
+    whole = [span for span in found if _stands_alone(page.text, *span)]
+    return tuple(whole or (found if len(wanted) >= SHORTEST else ()))
+
+
+def _stands_alone(text: str, first: int, last: int) -> bool:
+    return (
+        not (text[max(0, first - 1) : first] + text[last + 1 : last + 2]).strip(" \t\n").isalnum()
+    )
+
+
+def copy(head: CopyingHead, state: Tensor, page: Transcript, patches: Tensor) -> str:
+    """What the state (hidden,) copies from a page, one space between words; maybe nothing."""
+    may = takeable(page).to(state.device)
+    if not bool(may.any()):
+        return ""
+    known = head.read(page, patches)
+    first = int(head.starts(state[None], known, may)[0].argmax()) - 1
+    if first < 0:
+        return ""
+    last = int(head.ends(state[None], known, may, torch.tensor([first]))[0].argmax())
+    return " ".join(page.text[first : last + 1].split())
