@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from actions import dialects
 from actions.space import Action, CallUser, Click, Step
 from agent.policies.base import Decision, Observation, Policy, PolicyError
+from vision.frame import Frame
 from vision.geometry import CoordinateMap, Point, Size
 
 ENLARGED = 3
@@ -17,6 +20,9 @@ ENLARGED = 3
 
 ALIKE = 75.0
 """Similarity (0..100) below which nothing on the screen is what the instruction names."""
+
+LONGEST = 4
+"""Words of a name, at most."""
 
 _QUOTED = re.compile(r'"([^"]+)"')
 
@@ -51,27 +57,34 @@ class OcrPolicy(Policy):
         return {"policy": "rapidocr + rapidfuzz"}
 
     def _choose(self, observation: Observation) -> Action:
-        bgr = observation.frame.pixels[:, :, ::-1]
-        large = np.ascontiguousarray(bgr.repeat(ENLARGED, 0).repeat(ENLARGED, 1))
-        found: Any = self._read(large)  # one of four classes, by what was asked for
-        wanted = _QUOTED.findall(observation.instruction) or _endings(observation.instruction)
+        asked = observation.instruction
+        wanted = _QUOTED.findall(asked) or list(_runs(asked.rstrip(".")))
         scored = [
-            (self._alike(text.lower(), phrase.lower()), box)
-            for text, box in (zip(found.txts, found.boxes, strict=True) if found.txts else ())
+            (self._alike(text.lower(), phrase.lower()), len(phrase), place)
+            for text, place in self._texts(observation.frame)
             for phrase in wanted
         ]
-        score, box = max(scored, key=lambda pair: pair[0], default=(0.0, None))
-        if box is None or score < ALIKE:
-            return CallUser()
-        x, y = np.asarray(box).mean(0) / ENLARGED
-        return Click(Point(float(x), float(y)))
+        score, _, place = max(scored, key=lambda found: found[:2], default=(0.0, 0, Point(0, 0)))
+        return Click(place) if score >= ALIKE else CallUser()
+
+    def _texts(self, frame: Frame) -> Iterator[tuple[str, Point]]:
+        """Lines of text and all runs of words in them, each with its middle."""
+        size = frame.width * ENLARGED, frame.height * ENLARGED
+        large = Image.fromarray(frame.pixels).resize(size, Image.Resampling.BICUBIC)
+        found: Any = self._read(np.asarray(large)[:, :, ::-1])
+        for line, box in zip(found.txts, found.boxes, strict=True) if found.txts else ():
+            (left, top), (right, bottom) = box.min(0) / ENLARGED, box.max(0) / ENLARGED
+            for part, (start, stop) in {line: (0, len(line)), **_runs(line)}.items():
+                along = (start + stop) / 2 / len(line)
+                yield part, Point(float(left + (right - left) * along), float(top + bottom) / 2)
 
 
-def _endings(instruction: str) -> list[str]:
-    """All runs of one to four words: one of them names the target."""
-    words = instruction.rstrip(".").split()
-    return [
-        " ".join(words[first : first + count])
-        for count in range(1, 5)
+def _runs(text: str) -> dict[str, tuple[int, int]]:
+    """All runs of one to four words, and from where to where they stand in the text."""
+    words = [match.span() for match in re.finditer(r"\S+", text)]
+    spans = [
+        (words[first][0], words[first + count - 1][1])
+        for count in range(1, LONGEST + 1)
         for first in range(len(words) - count + 1)
     ]
+    return {text[start:stop]: (start, stop) for start, stop in spans}

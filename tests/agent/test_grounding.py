@@ -109,5 +109,10 @@ def test_the_reader_clicks_what_is_written_and_gives_up_on_what_is_not() -> None
     (click,) = decision.step.actions
     assert isinstance(click, Click)
     assert Box(200, 80, 290, 100).contains(decision.map.to_screen(click.point))
+    decision = policy.decide(Observation("Please press order now", frame))
+    assert decision.step is not None
+    (click,) = decision.step.actions
+    assert isinstance(click, Click)
+    assert Box(245, 80, 290, 100).contains(decision.map.to_screen(click.point))
     absent = policy.decide(Observation('Click on "Weather".', frame)).step
     assert absent == Step("", (CallUser(),))

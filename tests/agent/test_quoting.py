@@ -30,14 +30,19 @@ def typed() -> list[tuple[int, Type]]:
     ]
 
 
-def test_generated_screens_ask_for_text_that_their_instruction_holds() -> None:
+def test_generated_screens_ask_for_text_that_instruction_or_screen_hold() -> None:
     generator = ScreenGenerator(3, questions=4)
     found = typed()
     assert len(found) > 3
+    seen = 0
     for index, action in found:
-        asked = next(q.instruction for q in generator.sample(index).questions if q.action == action)
-        assert action.text in asked
+        sample = generator.sample(index)
+        asked = next(q.instruction for q in sample.questions if q.action == action)
+        if action.text not in asked:
+            seen += 1
+            assert "".join(action.text.split()) in sample.glyphs.chars
         assert action.point is not None
+    assert 0 < seen < len(found) / 2
     assert set(FIELDS) == {"text", "textarea"}
 
 

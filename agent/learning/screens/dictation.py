@@ -8,6 +8,7 @@ from actions.space import Action, Type
 from agent.learning.samples import Question
 from agent.learning.screens.element import Element
 from agent.learning.screens.kit import Subject
+from agent.learning.screens.relations import direction
 
 FIELDS = ("text", "textarea")
 """Kinds of elements that take text."""
@@ -38,6 +39,22 @@ _PAIRS = (
     "Fill the form: {name}: {text}, {other}: {then}.",
     "Enter {name} {text} with {other} {then} and press {button}.",
 )
+_SEEN = {
+    "right": (
+        "Enter the value of {anchor} into the text field and press {button}.",
+        'Type what stands to the right of "{anchor}".',
+        'What is next to "{anchor}"? Type it into the box.',
+    ),
+    "below": (
+        'Type what stands below "{anchor}".',
+        'Enter the text under "{anchor}" into the text field.',
+    ),
+}
+"""For texts that must be read on the screen, by where they stand seen from a known one."""
+
+SEEN = 0.5
+"""Share of questions for such texts, where there are any."""
+
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
 
 
@@ -50,7 +67,7 @@ class Dictation:
     """
 
     def __init__(self, kit: Subject, unique: Callable[[str], bool]) -> None:
-        self._kit = kit
+        self._kit, self._unique = kit, unique
         self._fields = [e for e in kit.canvas.elements if e.kind in FIELDS]
         named = [e for e in self._fields if e.caption and unique(e.caption)]
         self._named = sorted(named, key=lambda e: (e.box.top, e.box.left))
@@ -58,6 +75,8 @@ class Dictation:
     def ask(self) -> Question | None:
         """A question, or None on a screen without a field that can be told apart."""
         rng = self._kit.rng
+        if len(self._fields) == 1 and self._kit.chance(SEEN) and (seen := self._seen()):
+            return seen
         if len(self._named) > 1 and self._kit.chance(0.5):
             return self._pair(*sorted(rng.sample(self._named, 2), key=self._named.index))
         if self._named and self._kit.chance(0.7):
@@ -69,6 +88,21 @@ class Dictation:
             place = rng.randrange(len(self._fields))
             ordered = sorted(self._fields, key=lambda e: (e.box.top, e.box.left))
             return self._one(_NUMBERED, ordered[place], _ORDINALS[place])
+        return None
+
+    def _seen(self) -> Question | None:
+        """A question for a text that stands right of another one, or below it."""
+        labelled = [e for e in self._kit.canvas.elements if e.label]
+        for anchor in self._kit.rng.sample(labelled, min(4, len(labelled))):
+            others = [e for e in labelled if e is not anchor]
+            if not self._unique(anchor.label) or not all(map(str.isalnum, anchor.label.split())):
+                continue
+            for target in others:
+                way = direction(target, anchor, others)
+                if way in _SEEN:
+                    (field,) = self._fields
+                    said = self._say(_SEEN[way], anchor=anchor.label)
+                    return Question(said, Type(target.label, point=field.point), field.box)
         return None
 
     def _one(self, wordings: Sequence[str], field: Element, name: str) -> Question:
