@@ -138,7 +138,13 @@ def _finished(question: Question) -> Question:
     return Question(question.instruction, Finished(), None, (question.action,))
 
 
-def data_hash(shards: Sequence[Path]) -> str:
-    """SHA-256 (hex) over the contents of the shards, for the checkpoint's recipe."""
+def data_hash(shards: Sequence[Path], icons: Path | None = None) -> str:
+    """SHA-256 (hex) over shards and icon sets, for the checkpoint's recipe."""
     stated = "".join(shard_digest(shard) for shard in sorted(shards))
+    if icons is not None:
+        files = sorted(path for path in icons.rglob("*") if path.is_file())
+        stated += "".join(
+            path.relative_to(icons).as_posix() + sha256(path.read_bytes()).hexdigest()
+            for path in files
+        )
     return sha256(stated.encode()).hexdigest()

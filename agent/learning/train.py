@@ -205,9 +205,11 @@ class Trainer:
         save_file(moments, partial / "optimizer.safetensors")
         embedded_tokenizer().save(partial)
         state = {
-            "step": self.step, "recipe": self.recipe.to_json(), "data": data_hash(self.shards),
+            "step": self.step,
+            "recipe": self.recipe.to_json(),
+            "data": data_hash(self.shards, self.icons),
             "shards": len(self.shards),
-        }  # fmt: skip
+        }
         (partial / "state.new").write_text(json.dumps(state, indent=1))
         (partial / "state.new").replace(partial / "state.json")
         self._move_in()

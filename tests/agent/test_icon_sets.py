@@ -20,7 +20,7 @@ from agent.learning.screens.generator import SPLITS
 from agent.learning.screens.iconpackages import Source, fetch, names_of, spoken
 from agent.learning.screens.icons import ICONS
 from agent.learning.screens.iconsets import DRAWN, IconSet, IconSetError, icons_of
-from agent.learning.stream import Stream
+from agent.learning.stream import Stream, data_hash
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">{}</svg>'
 BELL = SVG.format('<path d="M6 4h12v14H6z" fill="currentColor"/>')
@@ -170,3 +170,15 @@ def test_training_shows_the_sets_that_it_is_given(sets: Path) -> None:
 def test_training_without_the_sets_that_it_was_promised_does_not_begin(tmp_path: Path) -> None:
     with pytest.raises(IconSetError, match=str(tmp_path)):
         Stream(3, icons=tmp_path)
+
+
+def test_a_checkpoint_s_data_hash_knows_the_icons(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    file = tmp_path / "set" / "a.svg"
+    hashes = [data_hash(()), data_hash((), tmp_path)]
+    for text in ("one", "other"):
+        file.write_text(text)
+        hashes.append(data_hash((), tmp_path))
+    file.rename(tmp_path / "set" / "b.svg")
+    hashes.append(data_hash((), tmp_path))
+    assert hashes[0] == hashes[1] and len(set(hashes)) == 4
