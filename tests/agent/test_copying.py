@@ -130,7 +130,7 @@ def learned() -> Learned:
         scored.loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        if scored.metrics["copy_loss"] < 0.05:
+        if scored.metrics["copy_loss"] < 0.1:
             break
     return model.eval(), batch, chosen
 

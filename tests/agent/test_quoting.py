@@ -135,6 +135,8 @@ def test_the_head_learns_to_quote_and_the_engine_reads_the_same_span() -> None:
         scored.loss.backward()
         optimizer.step()
         optimizer.zero_grad()
+        if scored.metrics["quote_loss"] < 0.05:
+            break
     assert scored.metrics["quote_right"] == 1
     states = look(model, batch).states
     for k in range(len(batch.quote_rows)):
