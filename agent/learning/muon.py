@@ -16,9 +16,9 @@ class WideMuon(torch.optim.Muon):
     """`torch.optim.Muon` with orthogonal updates found in fp32.
 
     PyTorch's always find them in bf16, which a processor without such instructions widens number
-    by number: a quarter of a training step of the embedded model on a Cascade Lake Xeon, three
-    times what this takes. Of its options only rate and decay; Nesterov momentum and updates as
-    large as AdamW's, as in arXiv 2502.16982, section 2.2.
+    by number, at three times the cost on a Cascade Lake Xeon (docs/experiments.md). Of its options
+    only rate and decay; Nesterov momentum and updates as large as AdamW's, as in arXiv 2502.16982,
+    section 2.2.
     """
 
     @torch.no_grad()

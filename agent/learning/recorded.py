@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 from actions.codec import from_dict
+from actions.receipt import carried_out
 from actions.space import Action, on_points
 from agent.episodes.format import StepRecord
 from agent.episodes.reader import Episode
 from agent.learning.likelihood import Answer
 from agent.learning.samples import Question
 from agent.model.prompt import REMEMBERED
+from agent.policies.hindsight import remembered_as_done
 from vision.frame import Frame
 from vision.geometry import Box, CoordinateMap, Point
 
@@ -25,14 +29,16 @@ def answers_of(episode: Episode) -> dict[int, Answer]:
     instruction = " ".join(episode.head.instruction.split())
     found: dict[int, Answer] = {}
     done: list[Action] = []
-    for step in episode.steps:
+    for step, then in zip_longest(episode.steps, episode.steps[1:]):
         taken = _actions(step)
         if len(taken) == 1:
             frame = episode.frame(step)
             frame = Frame(frame.pixels, Box(0, 0, frame.width, frame.height))
             asked = Question(instruction, taken[0], None, tuple(done[-REMEMBERED:]))
             found[step.index] = Answer(frame, asked)
-        if not step.feedback:  # the model remembers only what it heard no complaint about
+        performed = not step.receipts or carried_out(one.outcome for one in step.receipts)
+        changed = then is not None and then.frame.digest != step.frame.digest
+        if remembered_as_done(taken, performed, step.feedback, changed):
             done += taken
     return found
 

@@ -10,10 +10,9 @@ from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from agent.model.config import KimiVLConfig
-from agent.model.quoting import DILATIONS, SpanHead
+from agent.model.quoting import SpanHead
 from agent.model.transcript import Transcript
 
 ASCII = 128
@@ -37,10 +36,6 @@ class CopyingHead(SpanHead):
         self.before = nn.Embedding(COUNTED, size)
         self.after = nn.Embedding(COUNTED, size)
         self.seen = nn.Linear(config.vision.hidden_size, size)
-        self.convolutions = nn.ModuleList(
-            nn.Conv1d(size, size, 5, padding=2 * dilation, dilation=dilation)
-            for dilation in DILATIONS
-        )
 
     def read(self, page: Transcript, patches: Tensor) -> Tensor:
         """A page of T > 0 characters and its patches (L, vision hidden) -> (1, T, size)."""
@@ -51,10 +46,8 @@ class CopyingHead(SpanHead):
             + self.before(torch.tensor(before, device=device))
             + self.after(torch.tensor(after, device=device))
             + self.seen(patches[torch.tensor(page.patches, device=device)])
-        ).unsqueeze(0)
-        for convolution in self.convolutions:
-            x = x + F.gelu(convolution(x.transpose(1, 2)).transpose(1, 2))
-        return x
+        )
+        return self.in_context(x.unsqueeze(0))
 
 
 def takeable(page: Transcript) -> Tensor:
@@ -104,12 +97,7 @@ def _stands_alone(text: str, first: int, last: int) -> bool:
 
 def copy(head: CopyingHead, state: Tensor, page: Transcript, patches: Tensor) -> str:
     """What the state (hidden,) copies from a page, one space between words; maybe nothing."""
-    may = takeable(page).to(state.device)
-    if not bool(may.any()):
+    if not page.text:
         return ""
-    known = head.read(page, patches)
-    first = int(head.starts(state[None], known, may)[0].argmax()) - 1
-    if first < 0:
-        return ""
-    last = int(head.ends(state[None], known, may, torch.tensor([first]))[0].argmax())
-    return " ".join(page.text[first : last + 1].split())
+    span = head.span(state, head.read(page, patches), takeable(page).to(state.device))
+    return "" if span is None else " ".join(page.text[span[0] : span[1] + 1].split())

@@ -27,7 +27,7 @@ BYTES = 256
 LONGEST = 512
 """Tokens of an instruction that are looked at."""
 
-DILATIONS = (1, 3, 9)
+_DILATIONS = (1, 3, 9)
 
 
 class SpanHead(nn.Module):
@@ -45,6 +45,16 @@ class SpanHead(nn.Module):
         self.last = nn.Sequential(nn.Linear(hidden + size, size), nn.GELU(), nn.Linear(size, size))
         self.first_key = nn.Linear(size, size)
         self.last_key = nn.Linear(size, size)
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(size, size, 5, padding=2 * dilation, dilation=dilation)
+            for dilation in _DILATIONS
+        )
+
+    def in_context(self, x: Tensor) -> Tensor:
+        """(N, T, size) -> the same shape: each character with 26 to either side of it."""
+        for convolution in self.convolutions:
+            x = x + F.gelu(convolution(x.transpose(1, 2)).transpose(1, 2))
+        return x
 
     def starts(self, states: Tensor, known: Tensor, quotable: Tensor) -> Tensor:
         """Where the text begins.
@@ -65,8 +75,16 @@ class SpanHead(nn.Module):
         """The last character of a text that begins at `starts` (N,): (N, T) logits."""
         begun = known[torch.arange(len(starts)), starts]
         logits = _compare(self.last(torch.cat([states, begun], -1)), self.last_key(known))
-        before = torch.arange(known.shape[1]) < starts[:, None]
+        before = torch.arange(known.shape[1], device=known.device) < starts[:, None]
         return logits.masked_fill(~quotable | before, float("-inf"))
+
+    def span(self, state: Tensor, known: Tensor, may: Tensor) -> tuple[int, int] | None:
+        """First and last character that a state (hidden,) takes of one text; None = nothing."""
+        first = int(self.starts(state[None], known, may)[0].argmax()) - 1
+        if first < 0:
+            return None
+        begun = torch.tensor([first], device=state.device)
+        return first, int(self.ends(state[None], known, may, begun)[0].argmax())
 
 
 class QuotingHead(SpanHead):
@@ -80,17 +98,10 @@ class QuotingHead(SpanHead):
         super().__init__(config.text.hidden_size, size)
         self.embed = nn.Embedding(config.text.vocab_size, size)
         self.places = nn.Embedding(LONGEST, size)
-        self.convolutions = nn.ModuleList(
-            nn.Conv1d(size, size, 5, padding=2 * dilation, dilation=dilation)
-            for dilation in DILATIONS
-        )
 
     def read(self, ids: Tensor) -> Tensor:
         """Instructions as ids (N, T <= LONGEST) -> what is known of each byte, (N, T, size)."""
-        x = self.embed(ids) + self.places.weight[: ids.shape[1]]
-        for convolution in self.convolutions:
-            x = x + F.gelu(convolution(x.transpose(1, 2)).transpose(1, 2))
-        return x
+        return self.in_context(self.embed(ids) + self.places.weight[: ids.shape[1]])
 
 
 def _compare(query: Tensor, keys: Tensor) -> Tensor:
@@ -131,9 +142,5 @@ def quote(head: QuotingHead, state: Tensor, ids: Sequence[int]) -> list[int]:
     may = torch.tensor([quotable(ids)], device=state.device)
     if not bool(may.any()):
         return []
-    known = head.read(torch.tensor([list(ids)], device=state.device))
-    first = int(head.starts(state[None], known, may)[0].argmax()) - 1
-    if first < 0:
-        return []
-    last = int(head.ends(state[None], known, may, torch.tensor([first]))[0].argmax())
-    return list(ids[first : last + 1])
+    span = head.span(state, head.read(torch.tensor([list(ids)], device=state.device)), may)
+    return [] if span is None else list(ids[span[0] : span[1] + 1])

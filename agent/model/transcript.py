@@ -92,8 +92,8 @@ def transcribe(lines: Lines) -> Transcript:
 
 def _runs(lines: Lines) -> Iterator[_Run]:
     """The letters of each row of cells; the three rows of a line of text say nearly the same."""
-    sure = 255 - lines.shares[..., 0].numpy()
-    names, weights = lines.names.numpy(), lines.weights.numpy()
+    sure = 255 - lines.shares[..., 0].cpu().numpy()
+    names, weights = lines.names.cpu().numpy(), lines.weights.cpu().numpy()
     for index, height in enumerate(lines.heights.tolist()):
         columns = _middles(
             np.flatnonzero(sure[index] >= SURE).tolist(), names[index], weights[index]

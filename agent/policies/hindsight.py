@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from actions.dialects import ParseError, parse
 from actions.space import Action, Hotkey, Wait
@@ -14,22 +14,35 @@ def copies(action: Action) -> bool:
     return isinstance(action, Hotkey) and action.keys == ("ctrl", "c")
 
 
-def effective(observation: Observation) -> list[str]:
-    """What was written, was carried out and changed the picture in any pixel, as in training.
+def remembered_as_done(
+    actions: Iterable[Action], performed: bool, feedback: str, changed: bool
+) -> bool:
+    """Whether an answer is told to the embedded model later on, at run time as in training.
 
     A button that only looks hovered over after a click was clicked all the same, though the loop
     saw no effect and said so.
+
+    Args:
+        actions: of the answer.
+        performed: whether they were carried out.
+        feedback: what the loop said about them.
+        changed: whether the next picture differs in any pixel.
     """
+    return performed and (not feedback or changed or any(map(copies, actions)))
+
+
+def effective(observation: Observation) -> list[str]:
+    """What was written and is remembered, see `remembered_as_done`."""
     turns = observation.history
     after = [*(turn.frame for turn in turns[1:]), observation.frame]
     return [
         turn.text
         for turn, then in zip(turns, after, strict=False)
-        if turn.performed
-        and (
-            not turn.feedback
-            or (turn.frame and then and turn.frame.digest != then.digest)
-            or any(copies(action) for action in _first(turn.text))
+        if remembered_as_done(
+            _first(turn.text),
+            turn.performed,
+            turn.feedback,
+            turn.frame is not None and then is not None and turn.frame.digest != then.digest,
         )
     ]
 

@@ -15,7 +15,7 @@ from actions.space import Type
 from agent.learning.batch import IGNORE, Batch, collate
 from agent.learning.likelihood import Answer, likelihoods
 from agent.learning.looking import Look, copied, look
-from agent.learning.losses import Weights, score
+from agent.learning.losses import Weights
 from agent.learning.samples import Glyphs, Question, Sample
 from agent.learning.screens.generator import ScreenGenerator
 from agent.model.config import ConfigError
@@ -26,7 +26,7 @@ from agent.model.quoting import TYPING
 from agent.model.transcript import Transcript, transcribe
 from agent.model.writer import Wish, Writer
 from tests.agent.lettering import page
-from tests.agent.tiny import tiny_config, tiny_model
+from tests.agent.tiny import learn, tiny_config, tiny_model
 from vision.frame import Frame
 from vision.geometry import Box, Point
 from vision.image import prepare
@@ -123,15 +123,7 @@ def learned() -> Learned:
     chosen = [*words_read(model)[:2], "nowhere on it"]
     batch = batch_of(*chosen)
     model.vision_tower.requires_grad_(False)  # else it would read something else each time
-    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(learning, 3e-3)
-    for _ in range(80):
-        scored = score(model, batch, Weights(text=0, point=0, offset=0, read=0))
-        scored.loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        if scored.metrics["copy_loss"] < 0.1:
-            break
+    learn(model, batch, Weights(text=0, point=0, offset=0, read=0), "copy_loss", 0.1)
     return model.eval(), batch, chosen
 
 

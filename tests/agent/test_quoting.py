@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from actions.space import Type
 from agent.learning.batch import IGNORE, collate
 from agent.learning.looking import look
-from agent.learning.losses import Weights, score
+from agent.learning.losses import Weights
 from agent.learning.screens.dictation import FIELDS
 from agent.learning.screens.generator import ScreenGenerator
 from agent.model.prompt import END, answer_ids, embedded_tokenizer, instruction_ids
 from agent.model.quoting import CLOSINGS, TYPING, find_quotation, quotable, quote
 from agent.model.writer import Wish, Writer
-from tests.agent.tiny import tiny_model
+from tests.agent.tiny import learn, tiny_model
 
 TOKENIZER = embedded_tokenizer()
 
@@ -129,14 +129,7 @@ def test_the_head_learns_to_quote_and_the_engine_reads_the_same_span() -> None:
     generator = ScreenGenerator(3, questions=4)
     samples = [generator.sample(index) for index in dict(typed())][:4]
     batch = collate(samples, TOKENIZER)
-    optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
-    for _ in range(60):
-        scored = score(model, batch, Weights(text=0, point=0, offset=0, read=0))
-        scored.loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        if scored.metrics["quote_loss"] < 0.05:
-            break
+    scored = learn(model, batch, Weights(text=0, point=0, offset=0, read=0), "quote_loss", 0.05)
     assert scored.metrics["quote_right"] == 1
     states = look(model, batch).states
     for k in range(len(batch.quote_rows)):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from agent.learning.batch import Batch
+from agent.learning.losses import Scores, Weights, score
 from agent.model.config import KimiVLConfig, PointerConfig, TextConfig
 from agent.model.kimi_vl import KimiVL
 from agent.model.prompt import MEDIA, embedded_tokenizer
@@ -57,3 +59,17 @@ def tiny_model(
         # A new lexicon gives no hints.
         model.lexicon.hint.weight.data.normal_(generator=torch.Generator().manual_seed(seed))
     return model.eval()
+
+
+def learn(model: KimiVL, batch: Batch, weights: Weights, metric: str, enough: float) -> Scores:
+    """A few steps on one batch, until a metric is small enough; the last one's scores."""
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(learning, 3e-3)
+    for _ in range(80):
+        scored = score(model, batch, weights)
+        scored.loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if scored.metrics[metric] < enough:
+            break
+    return scored

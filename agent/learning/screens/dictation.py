@@ -39,7 +39,7 @@ _PAIRS = (
     "Fill the form: {name}: {text}, {other}: {then}.",
     "Enter {name} {text} with {other} {then} and press {button}.",
 )
-_SEEN = {
+_LYING = {
     "right": (
         "Enter the value of {anchor} into the text field and press {button}.",
         'Type what stands to the right of "{anchor}".',
@@ -99,9 +99,9 @@ class Dictation:
                 continue
             for target in others:
                 way = direction(target, anchor, others)
-                if way in _SEEN:
+                if way in _LYING:
                     (field,) = self._fields
-                    said = self._say(_SEEN[way], anchor=anchor.label)
+                    said = self._say(_LYING[way], anchor=anchor.label)
                     return Question(said, Type(target.label, point=field.point), field.box)
         return None
 
