@@ -38,7 +38,7 @@ class Stream:
         sizes: screen sizes in pixels, taken in turn, a batch of each; of larger screens than the
             first size a batch has fewer. Pages of text have the first size.
         split: vocabulary and fonts of the generator.
-        questions: questions asked of each screen at most.
+        questions: questions asked of each screen at most; 0 where only letters are learned.
         letters: of the questions of a screen at most; the first one is always asked. Rows of a
             batch are as long as its longest, so a screen with a long task should ask little else.
         finished: probability that a question is asked again after its action had its effect, so
@@ -61,7 +61,7 @@ class Stream:
     def __post_init__(self) -> None:
         """Load the shards; they are small next to what training needs."""
         self._generators = {
-            size: ScreenGenerator(self.seed, size, self.split, self.questions, self.icons)
+            size: ScreenGenerator(self.seed, size, self.split, max(1, self.questions), self.icons)
             for size in self.sizes
         }
         for shard in sorted(self.shards):
@@ -72,6 +72,8 @@ class Stream:
         """The sample at this index, of the first size if none is named."""
         random = Random(f"{self.seed}:{index}")
         own, sample = self._picture(index, size or self.sizes[0], random)
+        if not self.questions:
+            return replace(sample, questions=())
         asked = [
             _finished(question) if random.random() < self.finished else question
             for question in sample.questions[own:]
@@ -86,7 +88,7 @@ class Stream:
         # The task first: long episodes and large harvests must not crowd out the others.
         sample = random.choice(self._harvest[random.choice(self._tasks)])
         own, *others = sample.questions  # the first one is the page's own task
-        chosen = random.sample(others, min(self.questions - 1, len(others)))
+        chosen = random.sample(others, min(max(0, self.questions - 1), len(others)))
         return 1, Sample(sample.pixels, (own, *chosen), sample.glyphs)
 
     def batches(self, first: int, size: int) -> Iterator[list[Sample]]:

@@ -9,7 +9,8 @@ as in Needleman and Wunsch (1970). What is learned is what to make of it (`Lexic
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +19,14 @@ from torch.nn import functional as F
 from agent.model.config import KimiVLConfig
 from agent.model.pointer import PRINTABLE
 
-BETWEEN = frozenset(b" \t\n\"'.,;:!?()[]{}")
+BETWEEN = frozenset(b" \t\n\"'.,;:!?()[]{}/")
 """Bytes that end a word."""
+
+MONTHS = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
+"""How a calendar writes what an instruction writes as the first number of 12/05/2016."""
 
 LONGEST = 24
 """Letters of a word that are compared."""
@@ -29,6 +36,12 @@ REACH = 9
 
 RIGHT, WRONG, MISSED = 1.0, -0.5, -0.5
 """What a letter adds that is the right one, that is another one, that stands nowhere."""
+
+INSIDE = 0.3
+"""What a number loses at each end where another digit follows: 5 is not 15."""
+
+ADJACENT = (2, 3, 4)
+"""Cells from a digit to the next one of its number; the same digit is seen in the cell beside."""
 
 SEEN = 0.3
 """How sure a letter must be in some cell of a line for the line to be read."""
@@ -40,6 +53,8 @@ TENFOLD = 10.0
 """Factor of logits whose weights should move by whole units, though AdamW moves thousandths."""
 
 _LOWER = {ord(char): PRINTABLE.find(char.lower()) + 1 for char in PRINTABLE}
+
+_DIGITS = range(PRINTABLE.index("0") + 1, PRINTABLE.index("9") + 2)
 
 
 @dataclass(frozen=True)
@@ -90,7 +105,10 @@ class Found:
 
 
 def words(ids: Sequence[int]) -> tuple[Word, ...]:
-    """The words among token ids: bytes are letters, any other token ends a word."""
+    """The words among token ids: bytes are letters, any other token ends a word.
+
+    A date is looked for as calendars write it.
+    """
     found: list[Word] = []
     letters: list[int] = []
     for index, token in enumerate(ids):
@@ -99,7 +117,31 @@ def words(ids: Sequence[int]) -> tuple[Word, ...]:
         elif letters:
             found.append(Word(index, tuple(letters[:LONGEST])))
             letters = []
-    return tuple(found)
+    return tuple(_dates_as_calendars_write_them(found, ids))
+
+
+def _dates_as_calendars_write_them(found: list[Word], ids: Sequence[int]) -> list[Word]:
+    """12/05/2016 is looked for as December, 5 and 2016."""
+    for at in range(len(found) - 2):
+        three = month, day, year = found[at : at + 3]
+        slashes = all(ids[word.end] == ord("/") for word in (month, day))
+        adjacent = all(b.end - a.end == len(b.letters) + 1 for a, b in pairwise(three))
+        numbers = [_number(word) for word in three]
+        written = slashes and adjacent and len(year.letters) == 4 and numbers[2] >= 0
+        if written and 0 < numbers[0] <= len(MONTHS) and 0 < numbers[1] <= 31:
+            found[at] = replace(month, letters=_letters(MONTHS[numbers[0] - 1]))
+            found[at + 1] = replace(day, letters=_letters(str(numbers[1])))
+    return found
+
+
+def _number(word: Word) -> int:
+    """What a word of digits says; -1 for anything else."""
+    text = "".join(PRINTABLE[letter - 1] if letter else " " for letter in word.letters)
+    return int(text) if text.isdigit() else -1
+
+
+def _letters(text: str) -> tuple[int, ...]:
+    return tuple(_LOWER[ord(char)] for char in text)
 
 
 @torch.no_grad()
@@ -127,7 +169,7 @@ def read_lines(cells: Tensor, grid: tuple[int, int]) -> Lines:
 
 @torch.no_grad()
 def find(lines: Lines, words: Sequence[Word]) -> Tensor:
-    """How much of each word stands in each patch.
+    """How much of each word stands in each patch; a number only where it is whole.
 
     Returns:
         (W, L) fp32 from 0 to 1: of the best alignment through the patch, the share of letters that
@@ -151,10 +193,23 @@ def _aligned(shares: Tensor, letters: Sequence[int]) -> Tensor:
     """(M, width) from 0 to 1: how good the best alignment through the letter in each cell is."""
     gains = shares[..., list(letters)].permute(2, 0, 1).float() * ((RIGHT - WRONG) / 255) + WRONG
     gains[[index for index, letter in enumerate(letters) if not letter]] = WRONG
+    loss = INSIDE * len(letters) / 2
+    if letters[0] in _DIGITS:
+        gains[0] -= loss * _digit_beside(shares, -1)
+    if letters[-1] in _DIGITS:
+        gains[-1] -= loss * _digit_beside(shares, 1)
     forward = _scores(gains)
     backward = _scores(gains.flip(0, 2)).flip(0, 2)
     through = (forward + backward - gains).masked_fill(gains <= 0, 0.0)
     return (through.amax(0) * (2 / len(letters)) - 1).clamp(0, 1)
+
+
+def _digit_beside(shares: Tensor, side: int) -> Tensor:
+    """(M, width) from 0 to 1: is there a digit just before (-1) or after (1) each cell?"""
+    digits = shares[..., list(_DIGITS)].sum(-1) / 255
+    farthest = max(ADJACENT)
+    near = F.pad(digits, (farthest, farthest)).unfold(1, digits.shape[1], 1)
+    return near[:, [farthest + side * cells for cells in ADJACENT]].amax(1)
 
 
 def _scores(gains: Tensor) -> Tensor:

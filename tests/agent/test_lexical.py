@@ -26,6 +26,7 @@ from agent.model.job import Picture
 from agent.model.kimi_vl import KimiVL
 from agent.model.lexical import (
     BETWEEN,
+    INSIDE,
     MISSED,
     REACH,
     WRONG,
@@ -34,6 +35,7 @@ from agent.model.lexical import (
     find,
     words,
 )
+from agent.model.pointer import PRINTABLE
 from agent.model.prompt import BOX_START, END, embedded_tokenizer, instruction_ids, screen_ids
 from tests.agent.lettering import GRID, page
 from tests.agent.tiny import tiny_config, tiny_model
@@ -94,6 +96,33 @@ def test_letters_out_of_reach_or_on_another_line_are_not_one_word() -> None:
     (near,) = shares(page((3, 0, "ab"), (3, 3 + REACH, "cd")), "abcd")
     (split,) = shares(page((3, 0, "ab"), (5, 6, "cd")), "abcd")
     assert near.max() > 0.95 and far.max() < 0.3 and split.max() < 0.3
+
+
+def test_a_number_inside_another_is_hardly_found() -> None:
+    (five,) = shares(page((3, 2, "15"), (3, 16, "5"), (3, 30, "52")), "5")
+    assert five[0, 2] > 0.95 and five[0, [0, 1, 3, 4, 5]].max() == pytest.approx(
+        1 - INSIDE, abs=0.02
+    )
+    (text,) = shares(page((3, 2, "tabs")), "tab")
+    assert text[0, 0] > 0.95
+
+
+def spelled(instruction: str) -> list[str]:
+    letters = (word.letters for word in words(TOKENIZER.encode(instruction + "\n")))
+    return ["".join(PRINTABLE[letter - 1] for letter in each) for each in letters]
+
+
+def test_a_date_is_looked_for_as_a_calendar_writes_it() -> None:
+    assert spelled("Select 12/05/2016 now") == ["select", "december", "5", "2016", "now"]
+    assert spelled("by 01/31/1999.") == ["by", "january", "31", "1999"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["13/05/2016", "0/05/2016", "12/00/2016", "12/32/2016", "12/05/16", "12 05 2016", "1/2/abcd"],
+)
+def test_what_is_no_date_stays_as_it_is(text: str) -> None:
+    assert spelled(text) == text.replace("/", " ").split()
 
 
 def test_an_empty_screen_and_an_empty_instruction_hold_nothing() -> None:
