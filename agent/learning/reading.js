@@ -79,10 +79,18 @@ const reading = (width, height) => {
     if (!multiline) copy.style.lineHeight = `${inner}px`;
     Object.assign(copy.style, {
       position: 'fixed', left: `${rect.left}px`, top: `${rect.top}px`, margin: 0,
-      whiteSpace: multiline ? 'pre-wrap' : 'pre', overflow: 'hidden', pointerEvents: 'none'});
+      whiteSpace: multiline ? 'pre-wrap' : 'pre', overflow: 'hidden', pointerEvents: 'none',
+      overflowWrap: multiline ? 'break-word' : 'normal'});
     copy.textContent = text;
     document.body.appendChild(copy);
-    const within = (x, y) => x > rect.left && x < rect.right && y > rect.top && y < rect.bottom;
+    // A scroll bar takes room from the text.
+    copy.style.paddingRight =
+      `${parseFloat(style.paddingRight) + copy.clientWidth - field.clientWidth}px`;
+    copy.scrollTop = field.scrollTop;
+    copy.scrollLeft = field.scrollLeft;
+    const left = rect.left + field.clientLeft, top = rect.top + field.clientTop;
+    const right = left + field.clientWidth, bottom = top + field.clientHeight;
+    const within = (x, y) => x > left && x < right && y > top && y < bottom;
     readText(copy.firstChild, (x, y) => within(x, y) && owns(field, x, y), false);
     copy.remove();
   };

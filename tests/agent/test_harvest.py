@@ -6,11 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from playwright.sync_api import Page
 
 from actions.backends.x11 import X11Backend
 from actions.space import Button, CallUser, Click
 from agent.environments.miniwob import AREA, MiniWob, TaskError, tasks
-from agent.learning.harvest import FIRST_EVALUATION_SEED, HELD_OUT, HarvestError, harvest, sample
+from agent.learning.harvest import (
+    FIRST_EVALUATION_SEED,
+    HELD_OUT,
+    HarvestError,
+    harvest,
+    read_labels,
+    sample,
+)
 from agent.learning.samples import read_shard
 
 ONE_CLICK = (
@@ -86,6 +94,51 @@ def test_text_in_fields_is_found_too(world: MiniWob) -> None:
     world.task = "click-widget"
     values = world.reset(2), world.inspect(lambda page: page.input_value("[data-type=text]"))
     assert values[1] in sample(world, 2).glyphs.chars
+
+
+RAGGED = "\n".join("M" * (1 + 7 * line % 11) for line in range(30))
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "across", "down"),
+    [
+        ("<textarea id=f style='width:110px;height:80px'></textarea>", RAGGED, 0, 0),
+        ("<textarea id=f style='width:110px;height:80px'></textarea>", RAGGED, 0, 151),
+        ("<textarea id=f style='width:70px;height:80px'></textarea>", "MMMM " + "M" * 40, 0, 9),
+        ("<input id=f style='width:90px'>", RAGGED.replace("\n", " "), 0, 0),
+        ("<input id=f style='width:90px'>", RAGGED.replace("\n", " "), 133, 0),
+    ],
+)
+def test_letters_of_scrolled_fields_lie_where_they_show(
+    world: MiniWob, field: str, text: str, across: int, down: int
+) -> None:
+    world.task = "click-test-2"
+    world.reset(4)
+
+    def fill(page: Page) -> None:
+        page.evaluate(
+            """([field, text, across, down]) => {
+                document.querySelector('#area').innerHTML = field;
+                const shown = document.querySelector('#f');
+                shown.value = text;
+                shown.scrollTo(across, down);
+            }""",
+            [field, text, across, down],
+        )
+
+    world.inspect(fill)
+    inside = world.inspect(lambda page: page.locator("#f").bounding_box())
+    assert inside is not None
+    found = [(x, y) for char, x, y in read_labels(world, 4)["glyphs"] if y > AREA.top]
+    dark = world.screen.grab().pixels.max(-1) < 120
+    assert len(found) > 8
+    for x, y in found:
+        assert dark[int(y) - 3 : int(y) + 4, int(x) - 2 : int(x) + 3].any()
+    left, top = inside["x"] + 8, inside["y"] + 8
+    right, bottom = inside["x"] + inside["width"] - 24, inside["y"] + inside["height"] - 8
+    for row, column in np.argwhere(dark):
+        if left < column < right and top < row < bottom:
+            assert any(abs(x - column) < 8 and abs(y - row) < 9 for x, y in found), (column, row)
 
 
 def test_a_sample_is_repeatable(world: MiniWob) -> None:
