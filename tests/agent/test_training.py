@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,7 +18,7 @@ from agent.learning.looking import look
 from agent.learning.losses import Weights, score
 from agent.learning.recipe import Recipe, RecipeError
 from agent.learning.release import release
-from agent.learning.samples import Glyphs, Question, Sample
+from agent.learning.samples import Glyphs, Question, Sample, write_shard
 from agent.learning.stage import plot_curves, run_stage
 from agent.learning.stream import Stream
 from agent.learning.train import Metrics, Trainer, TrainingError
@@ -34,7 +35,6 @@ RECIPE = Recipe("test", steps=6, batch=2, questions=2, warmup=2)
 
 
 def a_sample(questions: int = 3) -> Sample:
-    import numpy as np
 
     pixels = np.full((42, 56, 3), 200, np.uint8)
     asked = [
@@ -274,6 +274,20 @@ def test_some_questions_come_after_their_action_and_the_prompt_says_so() -> None
     text = TOKENIZER.decode(batch.ids[0].tolist())
     assert f"{done[0].instruction}\nAction: click(start_box='(" in text
     assert text.endswith("assistantAction: finished()")
+
+
+def test_a_stream_for_letters_alone_asks_nothing_of_pages_and_screens(tmp_path: Path) -> None:
+    shard = tmp_path / "page-000000001-1.npz"
+    write_shard(shard, [Stream(1, questions=3).sample(0)])
+    asked, silent = (Stream(5, [shard], 0.5, questions=each) for each in (1, 0))
+    for index in range(6):
+        (question,), sample = asked.sample(index).questions, silent.sample(index)
+        assert question and not sample.questions
+        assert np.array_equal(sample.pixels, asked.sample(index).pixels)
+        assert sample.glyphs.chars
+    assert (collate([silent.sample(0)], TOKENIZER).labels == IGNORE).all()
+    recipe = Recipe.load("letters")
+    assert recipe.questions == 0 and recipe.weights.read == 0
 
 
 def test_recipes_are_checked(tmp_path: Path) -> None:
