@@ -29,7 +29,7 @@ from agent.model.prompt import (
     remembered,
     screen_ids,
 )
-from agent.model.quoting import LONGEST, TYPING, find_quotation, quotable
+from agent.model.quoting import LONGEST, TYPING, Quotation, find_quotation, quotable
 from agent.model.tokenizer import Tokenizer
 from vision.frame import Frame
 from vision.geometry import Box, CoordinateMap, Point
@@ -70,6 +70,7 @@ class Batch:
         quote_tokens: (K,) the index of the token before it in the row.
         quote_starts: (K,) where the quotation begins, from 1; 0 = it is written freely.
         quote_ends: (K,) its last token, from 0; 0 where nothing is quoted.
+        quote_cases: (K,) in which letters, an index into `CASES`.
         quote_texts: K times the text, where it is written as it stands; else it is empty.
     """
 
@@ -97,16 +98,17 @@ class Batch:
     quote_tokens: Tensor
     quote_starts: Tensor
     quote_ends: Tensor
+    quote_cases: Tensor
     quote_texts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class _Quotation:
-    """A typed text: its question, the token before it in its row, the span of the instruction."""
+class _Typed:
+    """A typed text: its question, the token before it in its row, where the instruction has it."""
 
     question: int
     token: int
-    span: tuple[int, int] | None
+    found: Quotation | None
     text: str
 
 
@@ -120,7 +122,7 @@ class _Row:
     labels: list[int]
     asked: list[tuple[int, list[int]]] = field(default_factory=list)
     targets: list[tuple[int, int, Point, Box]] = field(default_factory=list)
-    quotations: list[_Quotation] = field(default_factory=list)
+    quotations: list[_Typed] = field(default_factory=list)
 
 
 def collate(samples: Sequence[Sample], tokenizer: Tokenizer, slots: int = 3) -> Batch:
@@ -196,7 +198,7 @@ def _row(
 
 
 def _next_tokens(
-    ids: list[int], asked: int, tokenizer: Tokenizer, quoted: list[_Quotation], start: int
+    ids: list[int], asked: int, tokenizer: Tokenizer, quoted: list[_Typed], start: int
 ) -> list[int]:
     """Labels of one question: its answer, but for what a head writes: coordinates, quotations."""
     opening, closing = tokenizer.special(BOX_START), tokenizer.special(BOX_END)
@@ -205,10 +207,9 @@ def _next_tokens(
         inside = (inside or ids[index] == opening) and ids[index] != closing
         labels.append(IGNORE if index < asked - 1 or inside else following)
     for quotation in quoted:
-        if quotation.span is not None:
-            first, last = quotation.span
+        if quotation.found is not None:
             place = quotation.token - start
-            labels[place : place + last - first + 1] = [IGNORE] * (last - first + 1)
+            labels[place : place + len(quotation.found)] = [IGNORE] * len(quotation.found)
     return labels
 
 
@@ -219,7 +220,7 @@ def _quotation(
     ids: list[int],
     start: int,
     tokenizer: Tokenizer,
-) -> list[_Quotation]:
+) -> list[_Typed]:
     """The typed text of an answer, if it types something that its notation does not escape."""
     typing = tokenizer.encode(TYPING)
     if not isinstance(action, Type) or len(typing) != 1 or typing[0] not in ids[len(asked) :]:
@@ -227,9 +228,9 @@ def _quotation(
     place = ids.index(typing[0], len(asked))
     content = tokenizer.encode(action.text)
     plain = ids[place + 1 : place + 1 + len(content)] == content
-    span = find_quotation(content, asked) if plain else None
+    found = find_quotation(content, asked) if plain else None
     text = action.text if plain and all(token < ASCII for token in content) else ""
-    return [_Quotation(number, start + place, span, text)]
+    return [_Typed(number, start + place, found, text)]
 
 
 def _asked(rows: Sequence[_Row]) -> dict[str, Any]:
@@ -251,13 +252,14 @@ def _asked(rows: Sequence[_Row]) -> dict[str, Any]:
 def _quotations(rows: Sequence[_Row], before: Sequence[int]) -> dict[str, Any]:
     """The fields of a batch that are about quotations; `before`: questions of earlier rows."""
     found = [(index, quotation) for index, row in enumerate(rows) for quotation in row.quotations]
-    spans = [q.span or (-1, 0) for _, q in found]
+    spans = [q.found or Quotation(-1, 0) for _, q in found]
     fields = {
         "quote_asked": [before[row] + q.question for row, q in found],
         "quote_rows": [row for row, _ in found],
         "quote_tokens": [q.token for _, q in found],
-        "quote_starts": [first + 1 for first, _ in spans],
-        "quote_ends": [last for _, last in spans],
+        "quote_starts": [span.first + 1 for span in spans],
+        "quote_ends": [span.last for span in spans],
+        "quote_cases": [span.case for span in spans],
     }
     tensors = {name: torch.tensor(values, dtype=torch.long) for name, values in fields.items()}
     return {**tensors, "quote_texts": tuple(quotation.text for _, quotation in found)}

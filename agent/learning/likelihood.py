@@ -185,7 +185,8 @@ def _quoting(quoter: QuotingHead, typing: Tensor, batch: Batch) -> Tensor:
     some = batch.quote_starts > 0
     begun = batch.quote_starts[some] - 1
     ends = quoter.ends(typing[some], known[some], quotable[some], begun)
-    return found.index_put((some,), found[some] + _chosen(ends, batch.quote_ends[some]))
+    cases = _chosen(quoter.case(typing[some]), batch.quote_cases[some])
+    return found.index_put((some,), found[some] + _chosen(ends, batch.quote_ends[some]) + cases)
 
 
 def _chosen(logits: Tensor, choices: Tensor) -> Tensor:

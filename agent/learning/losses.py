@@ -102,7 +102,7 @@ def _point(model: KimiVL, seen: Look, batch: Batch) -> tuple[Tensor, Tensor, Ten
 
 
 def _quote(model: KimiVL, states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of begin and end of quotations, and the share that is right in both."""
+    """Cross-entropy of begin, end and letter case of quotations, and the share right in all."""
     if model.quoter is None or not len(batch.quote_rows):
         return states.new_zeros(()), _nobody(states)
     typing = states[batch.quote_rows, batch.quote_tokens]
@@ -116,7 +116,10 @@ def _quote(model: KimiVL, states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]
         begun = batch.quote_starts[some] - 1
         ends = model.quoter.ends(typing[some], known[some], quotable[some], begun)
         loss = loss + F.cross_entropy(ends, batch.quote_ends[some])
+        cases = model.quoter.case(typing[some]).float()
+        loss = loss + F.cross_entropy(cases, batch.quote_cases[some])
         right[some] &= ends.argmax(-1) == batch.quote_ends[some]
+        right[some] &= cases.argmax(-1) == batch.quote_cases[some]
     return loss, right.float().mean()
 
 

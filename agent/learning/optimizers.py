@@ -18,6 +18,7 @@ NOT_HIDDEN = (
     "gate.weight",
     "quoter.embed.weight",
     "quoter.places.weight",
+    "quoter.case.weight",
     "copier.embed.weight",
     "copier.before.weight",
     "copier.after.weight",

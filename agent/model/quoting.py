@@ -8,6 +8,7 @@ begins and ends is as easy as pointing, and what is typed is right to the letter
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,9 @@ CLOSINGS = ("'", "')", "\\n')")
 
 BYTES = 256
 """Smaller token ids are bytes; only these can be quoted."""
+
+CASES = (bytes, bytes.upper, bytes.lower)
+"""How a quotation may be typed: as it stands, in capital letters, in small ones."""
 
 LONGEST = 512
 """Tokens of an instruction that are looked at."""
@@ -96,6 +100,7 @@ class QuotingHead(SpanHead):
 
     def __init__(self, config: KimiVLConfig, size: int) -> None:
         super().__init__(config.text.hidden_size, size)
+        self.case = nn.Linear(config.text.hidden_size, len(CASES))
         self.embed = nn.Embedding(config.text.vocab_size, size)
         self.places = nn.Embedding(LONGEST, size)
 
@@ -115,25 +120,53 @@ def quotable(ids: Sequence[int]) -> list[bool]:
     return [index < line for index in range(len(ids))]
 
 
-def find_quotation(content: Sequence[int], ids: Sequence[int]) -> tuple[int, int] | None:
-    """First and last index of a text in an instruction, whole words before parts of words."""
-    size = len(content)
-    if not size:
+@dataclass(frozen=True)
+class Quotation:
+    """A text that stands in an instruction.
+
+    Attributes:
+        first: index of its first token.
+        last: index of its last token.
+        case: how it is typed, an index into `CASES`.
+    """
+
+    first: int
+    last: int
+    case: int = 0
+
+    def __len__(self) -> int:
+        """Tokens of the text."""
+        return self.last - self.first + 1
+
+
+def find_quotation(content: Sequence[int], ids: Sequence[int]) -> Quotation | None:
+    """Where a text stands in an instruction.
+
+    Whole words come before parts of words, and these before whole words in other letters.
+    """
+    if not content or max(content) >= BYTES:
         return None
-    open_ids = [token for token, may in zip(ids[:LONGEST], quotable(ids), strict=False) if may]
-    found = [
-        start
-        for start in range(len(open_ids) - size + 1)
-        if open_ids[start : start + size] == list(content)
-    ]
-    whole = [start for start in found if _stands_alone(open_ids, start, start + size)]
-    best = next(iter(whole or found), None)
-    return None if best is None else (best, best + size - 1)
+    text = bytes(content)
+    line = bytes(token for token, may in zip(ids[:LONGEST], quotable(ids), strict=False) if may)
+    found = _places(text, line)
+    whole = [start for start in found if _stands_alone(line, start, start + len(text))]
+    if whole or found:
+        start = (whole or found)[0]
+        return Quotation(start, start + len(text) - 1)
+    for case, write in enumerate(CASES[1:], 1):
+        for start in _places(text, write(line)):
+            if _stands_alone(line, start, start + len(text)):
+                return Quotation(start, start + len(text) - 1, case)
+    return None
 
 
-def _stands_alone(ids: Sequence[int], start: int, stop: int) -> bool:
-    around = [*ids[max(0, start - 1) : start], *ids[stop : stop + 1]]
-    return not any(chr(token).isalnum() for token in around)
+def _places(text: bytes, line: bytes) -> list[int]:
+    return [start for start in range(len(line)) if line.startswith(text, start)]
+
+
+def _stands_alone(line: bytes, start: int, stop: int) -> bool:
+    around = line[max(0, start - 1) : start] + line[stop : stop + 1]
+    return not any(chr(byte).isalnum() for byte in around)
 
 
 def quote(head: QuotingHead, state: Tensor, ids: Sequence[int]) -> list[int]:
@@ -143,4 +176,6 @@ def quote(head: QuotingHead, state: Tensor, ids: Sequence[int]) -> list[int]:
     if not bool(may.any()):
         return []
     span = head.span(state, head.read(torch.tensor([list(ids)], device=state.device)), may)
-    return [] if span is None else list(ids[span[0] : span[1] + 1])
+    if span is None:
+        return []
+    return list(CASES[int(head.case(state).argmax())](bytes(ids[span[0] : span[1] + 1])))

@@ -1,5 +1,7 @@
 """What is typed is quoted from the instruction: labels, head and engine agree."""
 
+import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,14 +10,16 @@ from actions.space import Type
 from agent.learning.batch import IGNORE, collate
 from agent.learning.looking import look
 from agent.learning.losses import Weights
+from agent.learning.samples import Glyphs, Question, Sample
 from agent.learning.screens.dictation import FIELDS
 from agent.learning.screens.generator import ScreenGenerator
 from agent.model.prompt import END, answer_ids, embedded_tokenizer, instruction_ids
-from agent.model.quoting import CLOSINGS, TYPING, find_quotation, quotable, quote
+from agent.model.quoting import CLOSINGS, TYPING, Quotation, find_quotation, quotable, quote
 from agent.model.writer import Wish, Writer
 from tests.agent.tiny import learn, tiny_model
 
 TOKENIZER = embedded_tokenizer()
+NOTHING = Glyphs("", np.zeros((0, 2), np.float32))
 
 
 def typed() -> list[tuple[int, Type]]:
@@ -50,16 +54,32 @@ def test_generated_screens_ask_for_text_that_instruction_or_screen_hold() -> Non
 def test_a_found_quotation_is_the_text(text: str) -> None:
     ids = instruction_ids(TOKENIZER, f"Enter {text} here")
     content = TOKENIZER.encode(text)
-    span = find_quotation(content, ids)
-    assert span is not None or any(token >= 256 for token in content)
-    if span is not None:
-        assert TOKENIZER.decode(ids[span[0] : span[1] + 1]) == text
+    found = find_quotation(content, ids)
+    assert found is not None or any(token >= 256 for token in content)
+    if found is not None:
+        assert found.case == 0 and len(found) == len(content)
+        assert TOKENIZER.decode(ids[found.first : found.last + 1]) == text
 
 
 def test_whole_words_are_quoted_before_parts_of_words() -> None:
     ids = instruction_ids(TOKENIZER, 'Tomorrow enter "Tom" and press OK')
-    span = find_quotation(TOKENIZER.encode("Tom"), ids)
-    assert span == (16, 18)
+    assert find_quotation(TOKENIZER.encode("Tom"), ids) == Quotation(16, 18)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("TOM", Quotation(6, 8, 1)),
+        ("tom", Quotation(6, 8, 2)),
+        ("om", Quotation(7, 8)),
+        ("OM", None),
+        ("tOm", None),
+        ("7", Quotation(11, 11)),
+    ],
+)
+def test_whole_words_may_be_quoted_in_other_letters(text: str, expected: Quotation | None) -> None:
+    ids = instruction_ids(TOKENIZER, "enter Tom, 7")
+    assert find_quotation(TOKENIZER.encode(text), ids) == expected
 
 
 def test_earlier_answers_and_the_template_are_not_quoted() -> None:
@@ -117,10 +137,27 @@ def test_a_quotation_is_the_whole_text_on_any_weights() -> None:
         writer.ids.append(typing)
         if text:
             quoted += 1
-            assert text in instruction
+            assert text.lower() in instruction.lower()
             assert TOKENIZER.decode(writer.write(state, logits)) == text
             assert writer.write(state, logits)[0] in closings
     assert quoted > 3
+
+
+def test_the_head_learns_in_which_letters_to_quote() -> None:
+    model = tiny_model()
+    assert model.quoter is not None
+    blank = np.zeros((84, 84, 3), np.uint8)
+    asked = ("Enter Tom in small letters.", "Enter Tom in capitals.", "Enter Tom.")
+    typed = ("tom", "TOM", "Tom")
+    questions = [Question(a, Type(b), None) for a, b in zip(asked, typed, strict=True)]
+    batch = collate([Sample(blank, tuple(questions), NOTHING)], TOKENIZER)
+    assert batch.quote_cases.tolist() == [2, 1, 0]
+    learn(model, batch, Weights(text=0, point=0, offset=0, read=0), "quote_loss", 0.01)
+    states = look(model, batch).states
+    for k, text in enumerate(typed):
+        ids = instruction_ids(TOKENIZER, asked[k])
+        state = states[batch.quote_rows[k], batch.quote_tokens[k]]
+        assert TOKENIZER.decode(quote(model.quoter, state, ids)) == text
 
 
 def test_the_head_learns_to_quote_and_the_engine_reads_the_same_span() -> None:

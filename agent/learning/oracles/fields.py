@@ -145,12 +145,16 @@ def _rows(view: View) -> dict[str, str]:
 
 
 def movie_search(view: View) -> Move:
-    """Three fields in one of five layouts."""
+    """Three fields in one of five layouts, in the order in which the instruction has their texts.
+
+    The text comes before its place in an answer, so it should follow from what was typed before.
+    """
     said = view.match(r"Search for (.*) movies directed by (.*) from year (\d+)")
-    wanted = {"Genre": said[1], "Director": said[2], "Year": said[3], "Date": said[3]}
     rows = view.all("#area p, #area .row, #area tr, #area .field, #area .ui-entry")
-    for row, field in zip(rows, view.all("#area input"), strict=True):
-        text = next(text for label, text in wanted.items() if label in row.text)
+    fields = list(zip(rows, view.all("#area input"), strict=True))
+    wanted = zip(("Genre", "Director", "Year|Date"), said.groups(), strict=True)
+    for label, text in wanted:
+        field = next(field for row, field in fields if re.search(label, row.text))
         if move := fill(field, text):
             return move
     return click(view.one("#area button, #area .final, #area .ui-submit"))
