@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from string import ascii_lowercase, digits
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +41,9 @@ RIGHT, WRONG, MISSED = 1.0, -0.5, -0.5
 INSIDE = 0.3
 """What a number loses at each end where another digit follows: 5 is not 15."""
 
+WITHIN = 1.0
+"""What a word of one letter loses where another letter follows: "p" does not stand in "ship"."""
+
 ADJACENT = (2, 3, 4)
 """Cells from a digit to the next one of its number; the same digit is seen in the cell beside."""
 
@@ -54,7 +58,9 @@ TENFOLD = 10.0
 
 _LOWER = {ord(char): PRINTABLE.find(char.lower()) + 1 for char in PRINTABLE}
 
-_DIGITS = range(PRINTABLE.index("0") + 1, PRINTABLE.index("9") + 2)
+_DIGITS = tuple(_LOWER[ord(digit)] for digit in digits)
+
+_LETTERS = tuple(_LOWER[ord(letter)] for letter in ascii_lowercase)
 
 
 @dataclass(frozen=True)
@@ -193,22 +199,22 @@ def _aligned(shares: Tensor, letters: Sequence[int]) -> Tensor:
     """(M, width) from 0 to 1: how good the best alignment through the letter in each cell is."""
     gains = shares[..., list(letters)].permute(2, 0, 1).float() * ((RIGHT - WRONG) / 255) + WRONG
     gains[[index for index, letter in enumerate(letters) if not letter]] = WRONG
-    loss = INSIDE * len(letters) / 2
-    if letters[0] in _DIGITS:
-        gains[0] -= loss * _digit_beside(shares, -1)
-    if letters[-1] in _DIGITS:
-        gains[-1] -= loss * _digit_beside(shares, 1)
+    for place, side in ((0, -1), (-1, 1)):
+        if letters[place] in _DIGITS:
+            gains[place] -= INSIDE * len(letters) / 2 * _beside(shares, _DIGITS, side)
+        elif len(letters) == 1:
+            gains[place] -= WITHIN / 2 * _beside(shares, _LETTERS, side)
     forward = _scores(gains)
     backward = _scores(gains.flip(0, 2)).flip(0, 2)
     through = (forward + backward - gains).masked_fill(gains <= 0, 0.0)
     return (through.amax(0) * (2 / len(letters)) - 1).clamp(0, 1)
 
 
-def _digit_beside(shares: Tensor, side: int) -> Tensor:
-    """(M, width) from 0 to 1: is there a digit just before (-1) or after (1) each cell?"""
-    digits = shares[..., list(_DIGITS)].sum(-1) / 255
+def _beside(shares: Tensor, those: Sequence[int], side: int) -> Tensor:
+    """(M, width) from 0 to 1: is one of those just before (-1) or after (1) each cell?"""
+    here = shares[..., list(those)].sum(-1) / 255
     farthest = max(ADJACENT)
-    near = F.pad(digits, (farthest, farthest)).unfold(1, digits.shape[1], 1)
+    near = F.pad(here, (farthest, farthest)).unfold(1, here.shape[1], 1)
     return near[:, [farthest + side * cells for cells in ADJACENT]].amax(1)
 
 

@@ -107,6 +107,13 @@ def test_a_number_inside_another_is_hardly_found() -> None:
     assert text[0, 0] > 0.95
 
 
+def test_a_letter_stands_alone_or_is_not_found() -> None:
+    (letter,) = shares(page((3, 2, "p"), (3, 9, "ship"), (3, 30, "R")), "p")
+    assert letter[0, 0] > 0.95 and letter[0, 1:].max() < 0.05
+    (other,) = shares(page((3, 2, "p"), (3, 9, "ship"), (3, 30, "R")), "r")
+    assert other[0, 4] > 0.95
+
+
 def spelled(instruction: str) -> list[str]:
     letters = (word.letters for word in words(TOKENIZER.encode(instruction + "\n")))
     return ["".join(PRINTABLE[letter - 1] for letter in each) for each in letters]
@@ -254,7 +261,9 @@ def test_a_lexicon_needs_a_tower_and_a_quoting_head(tmp_path: Path) -> None:
 
 def test_only_training_from_samples_gives_a_network_a_lexicon(tmp_path: Path) -> None:
     plain = replace(tiny_config(), pointer=PointerConfig(16, quote_size=8))
-    checkpoint.save(KimiVL(plain), tmp_path / "start")
+    model = KimiVL(plain)
+    model.initialize(0)
+    checkpoint.save(model, tmp_path / "start")
     recipe = Recipe.load("reinforcement")
     trainer = trainer_of(recipe, tmp_path / "out", (), tmp_path / "start")
     assert trainer.model.config == plain and trainer.model.lexicon is None
