@@ -303,8 +303,13 @@ def _aim(
 
 
 def glyph_classes(glyphs: Glyphs, grid: tuple[int, int], slots: int, side: int = 14) -> Tensor:
-    """(L, slots) classes of the first letters centred in each patch, 0 where there is none."""
+    """(L, slots) classes of the first letters centred in each patch, 0 where there is none.
+
+    All are IGNORE where no letter is known, as of a program that does not tell what it writes.
+    """
     rows, columns = grid
+    if not glyphs.chars:
+        return torch.full((rows * columns, slots), IGNORE)
     classes = torch.zeros(rows * columns, slots, dtype=torch.long)
     used = [0] * (rows * columns)
     for char, (x, y) in zip(glyphs.chars, glyphs.centers.tolist(), strict=True):
@@ -320,7 +325,10 @@ def letter_cells(glyphs: Glyphs, grid: tuple[int, int], side: int = 14) -> Tenso
 
     A letter is named in its cell and those above and below. Beside and beyond them the answer is
     IGNORE, as no one can tell to a pixel where the middle of a letter is; elsewhere it is 0.
+    All are IGNORE where no letter is known.
     """
+    if not glyphs.chars:
+        return torch.full((grid[0] * grid[1], (side // CELL) ** 2), IGNORE)
     height, width = (patches * side // CELL for patches in grid)
     known = [PRINTABLE.find(char) + 1 for char in glyphs.chars]
     classes = torch.tensor(known, dtype=torch.long)

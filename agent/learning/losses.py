@@ -134,13 +134,13 @@ def _copy(model: KimiVL, seen: Look, batch: Batch) -> tuple[Tensor, Tensor]:
 def _read(model: KimiVL, patches: Tensor, glyphs: Tensor) -> tuple[Tensor, Tensor]:
     """Cross-entropy over letters and empty slots, and the share of letters that are right."""
     assert model.reader is not None
-    letters = glyphs.flatten() > 0
+    letters, empty = glyphs.flatten() > 0, glyphs.flatten() == 0
     if not letters.any():  # nobody knows what is written on these screens
         return patches.new_zeros(()), _nobody(patches)
     logits = model.reader(patches).float()
     losses = F.cross_entropy(logits.flatten(0, 1), glyphs.flatten(), reduction="none")
     # Most slots are empty; letters and empty slots each get half of the loss.
-    loss = 0.5 * losses[letters].mean() + 0.5 * losses[~letters].mean()
+    loss = 0.5 * losses[letters].mean() + 0.5 * losses[empty].mean()
     right = (logits.argmax(-1).flatten() == glyphs.flatten())[letters].float().mean()
     return loss, right
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from rich.table import Table as RichTable
 from torch import Tensor
+from torch.nn import functional as F
 
 from agent.learning.batch import glyph_classes
 from agent.learning.samples import Glyphs
@@ -41,8 +42,8 @@ class Reading:
         height: pixels per em.
         letters: how many there were.
         right: how many the reading head has right, each in the patch that it is centred in.
-        spelled: how many the letter tower has right, each in its cell of 2x2 pixels; None: there is
-            no tower.
+        spelled: how many the letter tower has right, each in its cell of 2x2 pixels or one that
+            touches it, as the middle of a letter is not known better; None: there is no tower.
     """
 
     height: int
@@ -118,13 +119,13 @@ def _read(model: KimiVL, pixels: Pixels, glyphs: Glyphs) -> tuple[int, int]:
 
 
 def _spelled(letters: Tensor, glyphs: Glyphs, grid: Grid) -> int:
-    """How many letters are the likeliest in the cell of their centre."""
-    side = ImageConfig().patch_size
-    x, y = torch.from_numpy(glyphs.centers).long().T
-    patches = (y // side) * grid[1] + x // side
-    cells = (y % side // CELL) * (side // CELL) + x % side // CELL
+    """How many letters are the likeliest in the cell of their centre or in one that touches it."""
+    side = ImageConfig().patch_size // CELL
+    named = letters.argmax(-1).view(*grid, side, side).transpose(1, 2).flatten(2).flatten(0, 1)
+    near = F.pad(named, (1, 1, 1, 1)).unfold(0, 3, 1).unfold(1, 3, 1).flatten(2)
+    x, y = torch.from_numpy(glyphs.centers).long().div(CELL, rounding_mode="floor").T
     classes = torch.tensor([PRINTABLE.find(char) + 1 for char in glyphs.chars])
-    return int((letters.argmax(-1)[patches, cells] == classes).sum())
+    return int((near[y, x] == classes[:, None]).any(1).sum())
 
 
 def to_json(readings: Sequence[Reading]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,7 @@ class Recipe:
         sizes: of screens, as "160x210", taken in turn, one for each forward pass; harvested ones
             have the first size, and of larger ones a pass has fewer.
         harvest_share: share of screens that come from harvested shards when there are any.
+        focus: how often the tasks of harvested shards are drawn beside others, see `Stream`.
         text_share: of the forward passes that only read pages full of text.
         balance: step of the routers' balancing bias (auxiliary-loss-free, arXiv 2408.15664).
         checkpointing: recompute activations in the backward pass.
@@ -80,6 +81,7 @@ class Recipe:
     letters: int = 1000
     sizes: tuple[str, ...] = ("160x210",)
     harvest_share: float = 0.4
+    focus: Mapping[str, float] = field(default_factory=dict)
     text_share: float = 0.0
     balance: float = 1e-3
     checkpointing: bool = False

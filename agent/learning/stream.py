@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import accumulate, count
@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from actions.space import Click, Finished
-from agent.learning.samples import Question, Sample, read_shard, shard_digest
+from agent.learning.samples import Question, Sample, ShardError, read_shard, shard_digest
 from agent.learning.screens.generator import ScreenGenerator
 from agent.learning.screens.pages import text_page
 from agent.model.prompt import REMEMBERED
@@ -32,8 +32,10 @@ class Stream:
 
     Attributes:
         seed: decides everything.
-        shards: harvested files, all of the first size; may be empty.
-        harvest_share: probability that a sample comes from a shard.
+        shards: harvested files; those whose pictures have none of the sizes are not shown. The
+            first question of a picture of the first size is its page's own task, always asked.
+        harvest_share: probability that a sample comes from a shard, where one has its size.
+        focus: how often the screens of a task are drawn beside those of other tasks; else 1.
         text_share: of the batches that show pages full of text, without questions, evenly spread.
         sizes: screen sizes in pixels, taken in turn, a batch of each; of larger screens than the
             first size a batch has fewer. Pages of text have the first size.
@@ -49,6 +51,7 @@ class Stream:
     seed: int
     shards: Sequence[Path] = ()
     harvest_share: float = 0.0
+    focus: Mapping[str, float] = field(default_factory=dict)
     text_share: float = 0.0
     sizes: Sequence[Size] = (MINIWOB,)
     split: str = "train"
@@ -56,17 +59,27 @@ class Stream:
     letters: int = 1000
     finished: float = 0.12
     icons: Path | None = None
-    _harvest: dict[str, list[Sample]] = field(default_factory=dict, repr=False)
+    _harvest: dict[Size, dict[str, list[Sample]]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        """Load the shards; they are small next to what training needs."""
+        """Load the shards; they are small next to what training needs.
+
+        Raises:
+            ShardError: a shard is damaged, or none shows screens of any of the sizes.
+        """
         self._generators = {
             size: ScreenGenerator(self.seed, size, self.split, max(1, self.questions), self.icons)
             for size in self.sizes
         }
         for shard in sorted(self.shards):
-            self._harvest.setdefault(_task(shard), []).extend(read_shard(shard))
-        self._tasks = sorted(self._harvest)
+            samples = read_shard(shard)
+            height, width, _ = samples[0].pixels.shape
+            tasks = self._harvest.setdefault(Size(width, height), {})
+            tasks.setdefault(_task(shard), []).extend(samples)
+        if self.shards and not self._harvest.keys() & set(self.sizes):
+            raise ShardError(
+                f"expected pictures of {_named(self.sizes)}, actually: {_named(self._harvest)}"
+            )
 
     def sample(self, index: int, size: Size | None = None) -> Sample:
         """The sample at this index, of the first size if none is named."""
@@ -82,14 +95,17 @@ class Stream:
 
     def _picture(self, index: int, size: Size, random: Random) -> tuple[int, Sample]:
         """A sample, and how many of its questions are a page's own task, of any length."""
-        harvested = size == self.sizes[0] and self._tasks
-        if not harvested or random.random() >= self.harvest_share:
+        tasks = self._harvest.get(size)
+        if not tasks or random.random() >= self.harvest_share:
             return 0, self._generators[size].sample(index)
         # The task first: long episodes and large harvests must not crowd out the others.
-        sample = random.choice(self._harvest[random.choice(self._tasks)])
-        own, *others = sample.questions  # the first one is the page's own task
-        chosen = random.sample(others, min(max(0, self.questions - 1), len(others)))
-        return 1, Sample(sample.pixels, (own, *chosen), sample.glyphs)
+        names = sorted(tasks)
+        (task,) = random.choices(names, [self.focus.get(name, 1.0) for name in names])
+        sample = random.choice(tasks[task])
+        first = int(size == self.sizes[0])
+        own, others = sample.questions[:first], sample.questions[first:]
+        chosen = random.sample(others, min(max(0, self.questions - first), len(others)))
+        return first, Sample(sample.pixels, (*own, *chosen), sample.glyphs)
 
     def batches(self, first: int, size: int) -> Iterator[list[Sample]]:
         """Batches from the one with this number on, for ever, each of screens of one size.
@@ -114,6 +130,10 @@ class Stream:
 
 def _area(size: Size) -> float:
     return size.width * size.height
+
+
+def _named(sizes: Iterable[Size]) -> str:
+    return ", ".join(sorted({f"{size.width:.0f}x{size.height:.0f}" for size in sizes}))
 
 
 def _task(shard: Path) -> str:

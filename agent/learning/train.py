@@ -292,7 +292,7 @@ class Trainer:
         """What `_scored` takes, from the next step on."""
         recipe = self.recipe
         stream = Stream(
-            recipe.seed, self.shards, recipe.harvest_share, recipe.text_share,
+            recipe.seed, self.shards, recipe.harvest_share, recipe.focus, recipe.text_share,
             sizes=recipe.screen_sizes, questions=recipe.questions, letters=recipe.letters,
             icons=self.icons,
         )  # fmt: skip

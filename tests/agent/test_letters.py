@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from agent.learning.batch import IGNORE, collate, letter_cells
+from agent.learning.batch import IGNORE, collate, glyph_classes, letter_cells
 from agent.learning.losses import Weights, score
 from agent.learning.recipe import Recipe
 from agent.learning.samples import Glyphs
@@ -60,10 +60,12 @@ def test_of_two_letters_beside_each_other_each_keeps_its_cell() -> None:
     assert [PRINTABLE[int(c) - 1] for c in cells[7, 10:12]] == ["i", "l"]
 
 
-def test_letters_off_the_picture_are_left_out_and_no_letters_are_fine() -> None:
+def test_letters_off_the_picture_are_left_out_and_where_none_are_known_nothing_is_learned() -> None:
     off = Glyphs("ab", np.array([[-3.0, 5.0], [300.0, 5.0]], np.float32))
     assert not (letter_cells(off, (2, 2)) > 0).any()
-    assert not letter_cells(Glyphs("", np.zeros((0, 2), np.float32)), (2, 2)).any()
+    unread = Glyphs("", np.zeros((0, 2), np.float32))
+    assert (letter_cells(unread, (2, 2)) == IGNORE).all()
+    assert (glyph_classes(unread, (2, 2), 3) == IGNORE).all()
 
 
 @torch.no_grad()

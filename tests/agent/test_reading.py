@@ -10,13 +10,16 @@ import torch
 
 from agent.learning.reading import (
     HEIGHTS,
+    _spelled,
     evaluate_reading,
     page_of_height,
     to_json,
     to_rich,
     total,
 )
+from agent.learning.samples import Glyphs
 from agent.model.kimi_vl import KimiVL
+from tests.agent.lettering import GRID, letters
 from tests.agent.tiny import tiny_config
 
 
@@ -47,7 +50,15 @@ def test_a_network_that_always_says_the_same_letter_is_right_as_often_as_it_occu
     assert to_rich(readings).row_count == len(HEIGHTS) + 1
 
 
-def test_the_letter_tower_is_read_where_a_letter_has_its_centre() -> None:
+def test_the_letter_tower_is_read_within_a_cell_of_where_a_letter_has_its_centre() -> None:
+    tower = letters((8, 4, "a"), (8, 20, "b"), (8, 30, "c"))
+    for shift, right in ((0, 3), (1, 3), (2, 0)):
+        centers = 2 * np.array([(4, 8), (20, 8), (30, 8)], np.float32) + 2 * shift
+        assert _spelled(tower, Glyphs("abc", centers), GRID) == right
+    assert _spelled(tower, Glyphs("ax", np.array([(8, 16), (40, 16)], np.float32)), GRID) == 1
+
+
+def test_a_network_with_a_letter_tower_is_told_how_much_it_spells() -> None:
     config = tiny_config()
     model = KimiVL(replace(config, vision=replace(config.vision, letter_blocks=1))).eval()
     model.initialize(1)

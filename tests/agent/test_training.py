@@ -18,9 +18,9 @@ from agent.learning.looking import look
 from agent.learning.losses import Weights, score
 from agent.learning.recipe import Recipe, RecipeError
 from agent.learning.release import release
-from agent.learning.samples import Glyphs, Question, Sample, write_shard
+from agent.learning.samples import Glyphs, Question, Sample, ShardError, write_shard
 from agent.learning.stage import plot_curves, run_stage
-from agent.learning.stream import Stream
+from agent.learning.stream import MINIWOB, Stream
 from agent.learning.train import Metrics, Trainer, TrainingError
 from agent.model.checkpoint import load
 from agent.model.pointer import PRINTABLE
@@ -31,6 +31,7 @@ from vision.geometry import Box, Point, Size
 from vision.image import resized_size
 
 TOKENIZER = embedded_tokenizer()
+NOTHING = Glyphs("", np.zeros((0, 2), np.float32))
 RECIPE = Recipe("test", steps=6, batch=2, questions=2, warmup=2)
 
 
@@ -288,6 +289,38 @@ def test_a_stream_for_letters_alone_asks_nothing_of_pages_and_screens(tmp_path: 
     assert (collate([silent.sample(0)], TOKENIZER).labels == IGNORE).all()
     recipe = Recipe.load("letters")
     assert recipe.questions == 0 and recipe.weights.read == 0
+
+
+def test_shards_are_shown_where_screens_have_their_size(tmp_path: Path) -> None:
+    sizes = (MINIWOB, Size(320, 240), Size(640, 480))
+    screen = Stream(1, sizes=sizes, questions=5).sample(0, sizes[1])
+    shard = tmp_path / "program-000000001-1.npz"
+    write_shard(shard, [replace(screen, glyphs=NOTHING)])
+    stream = Stream(5, [shard], 1.0, sizes=sizes, questions=3, finished=0)
+    first, second, third = (next(stream.batches(number, 9)) for number in range(3))
+    assert all(np.array_equal(sample.pixels, screen.pixels) for sample in second)
+    asked = {question.instruction for sample in second for question in sample.questions}
+    assert len(asked) > 3, "the questions of a picture without a task of its own are drawn"
+    assert not any(np.array_equal(one.pixels, screen.pixels) for one in (*first, *third))
+    with pytest.raises(ShardError, match="expected pictures of 160x210, actually: 320x240"):
+        Stream(5, [shard])
+
+
+def test_tasks_are_drawn_as_often_as_a_recipe_says(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        'stage = "mine"\nsteps = 1\nharvest_share = 1.0\n[focus]\nhard = 3\nnever = 0\n'
+    )
+    recipe = Recipe.load(str(file))
+    shades = {"easy": 10, "hard": 20, "never": 30}
+    for task, shade in shades.items():
+        pixels = np.full((210, 160, 3), shade, np.uint8)
+        asked = (Question("a task", Click(Point(1, 1)), Box(0, 0, 9, 9)),)
+        write_shard(tmp_path / f"{task}-000000001-1.npz", [Sample(pixels, asked, NOTHING)])
+    stream = Stream(5, sorted(tmp_path.glob("*.npz")), 1.0, recipe.focus)
+    drawn = [int(stream.sample(index).pixels[0, 0, 0]) for index in range(200)]
+    assert set(drawn) == {10, 20}
+    assert 2 < drawn.count(20) / drawn.count(10) < 4.5
 
 
 def test_recipes_are_checked(tmp_path: Path) -> None:
