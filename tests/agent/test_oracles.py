@@ -29,8 +29,12 @@ REPRESENTATIVE = (
     "drag-box",
     "email-inbox",
     "enter-password",
+    "enter-time",
     "highlight-text",
     "read-table",
+    "terminal",
+    "text-editor",
+    "use-colorwheel",
     "use-slider",
     "visual-addition",
 )

@@ -12,6 +12,7 @@ from agent.learning.oracles.page import (
     Move,
     View,
     click,
+    click_at,
     fill,
     middle,
     reached,
@@ -160,16 +161,38 @@ def movie_search(view: View) -> Move:
     return click(view.one("#area button, #area .final, #area .ui-submit"))
 
 
+_PRESSED = """instruction => {
+  if (window.eyehandPressed === undefined) {
+    document.addEventListener('keydown', event => window.eyehandPressed.push(event.key));
+    document.addEventListener('mousedown', () => { window.eyehandPressed = []; });
+  }
+  if (window.eyehandAsked !== instruction) {
+    window.eyehandAsked = instruction;
+    window.eyehandPressed = [];
+  }
+  return window.eyehandPressed;
+}"""
+
+
 def clock(view: View) -> Move:
-    """Type a time into its segments, from the first one on."""
-    said = view.match(r"Enter (\d+):(\d+)\s*([AP])M")
+    """Type a time part by part, each as the instruction has it: "1", the next segment, "48", "AM".
+
+    Any hour but 1 moves on by itself. The page does not tell which segments are filled, so what was
+    pressed since the last click is noted.
+    """
+    said = view.match(r"Enter (\d+):(\d+)\s*([AP]M)")
     hour, minute = int(said[1]), int(said[2])
     field = view.one("#tt")
-    if field.value == f"{hour % 12 + 12 * (said[3] == 'P'):02}:{minute:02}":
+    pressed = [key for key in view.run(_PRESSED, view.instruction) if key != "Shift"]
+    if field.value == f"{hour % 12 + 12 * (said[3] == 'PM'):02}:{minute:02}":
         return click(view.one(_SUBMIT))
+    parts = [[*said[1]], *([["ArrowRight"]] if hour == 1 else []), [*said[2]], [*said[3]]]
+    if field.focused:
+        for place, part in enumerate(parts):
+            if pressed == [key for before in parts[:place] for key in before]:
+                return Move(Hotkey(("right",)) if "ArrowRight" in part else Type("".join(part)))
     box = reached(field)
-    hours = Box(box.left + 3, box.top + 2, box.left + 14, box.bottom - 2)
-    return Move(Type(f"{hour:02}{minute:02}{said[3]}M", point=middle(hours)), hours)
+    return click_at(Box(box.left + 3, box.top + 2, box.left + 14, box.bottom - 2))
 
 
 _AFTER_LOWER = {4: 2, 7: 5, 2: 0}
@@ -190,15 +213,18 @@ def guess(view: View) -> Move:
 
 
 def terminal(view: View) -> Move:
-    """List the files, delete one."""
+    """List the files, delete one; its name is typed by itself, so that it can be copied."""
     screen = reached(view.one("#terminal"))
-    if view.one("#active-input").text:
-        return Move(Hotkey(("enter",)))
-    point = None if view.one("#terminal-target").focused else middle(screen)
     files = [str(name) for name in view.read("currentFiles")]
     listed = any(set(files) <= set(line.text.split()) for line in view.all(".output"))
-    text = f"rm {_to_delete(view, files)}" if listed else "ls"
-    return Move(Type(text, submit=True, point=point), screen if point else None)
+    typed = view.one("#active-input").text
+    if typed == "rm" and listed:
+        return Move(Type(_to_delete(view, files)))
+    if typed:
+        return Move(Hotkey(("enter",)))
+    point = None if view.one("#terminal-target").focused else middle(screen)
+    action = Type("rm ", point=point) if listed else Type("ls", submit=True, point=point)
+    return Move(action, screen if point else None)
 
 
 def _to_delete(view: View, files: list[str]) -> str:

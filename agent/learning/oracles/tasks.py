@@ -17,6 +17,7 @@ from agent.learning.oracles import (
     menus,
     searches,
     sliders,
+    styles,
 )
 from agent.learning.oracles.page import Lost, Move, View
 
@@ -33,6 +34,7 @@ ORACLES: dict[str, Oracle] = {
     **menus.ORACLES,
     **searches.ORACLES,
     **sliders.ORACLES,
+    **styles.ORACLES,
 }
 
 
