@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from agent.learning.programs.__main__ import film, plays
 from agent.learning.programs.apps import APPS, THEMES
 from agent.learning.programs.reading import inventory
 from agent.learning.programs.stage import Play, samples
-from agent.learning.programs.tree import ACTIVE, MULTI_LINE, SHOWING, Node
+from agent.learning.programs.tree import ACTIVE, MULTI_LINE, SHOWING, Node, opened
 from agent.learning.samples import Sample
 from vision.geometry import Box, Size
 
@@ -130,6 +131,18 @@ def test_a_real_program_is_asked_about(title: str, tmp_path: Path) -> None:
         assert "text" in kinds
         check(sample)
     assert [*film([played(title)], range(2), tmp_path)] == [path]  # nothing is started again
+
+
+def test_a_bus_that_listens_a_moment_later_is_waited_for(tmp_path: Path) -> None:
+    if shutil.which("dbus-daemon") is None:
+        pytest.skip("needs the Debian package dbus-daemon")
+    address = f"unix:path={tmp_path}/bus"
+    late = f"sleep 0.3; exec dbus-daemon --session --nofork --nopidfile --address={address}"
+    with subprocess.Popen(["sh", "-c", late]) as daemon:
+        try:
+            opened(address).close()
+        finally:
+            daemon.terminate()
 
 
 def test_a_program_that_is_not_there_is_told() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -65,6 +66,22 @@ class Node:
             yield from child.all()
 
 
+def opened(address: str) -> DBusConnection:
+    """A connection to a bus; its launcher tells the address a moment before the bus listens.
+
+    Raises:
+        OSError: there is none after `PATIENCE`.
+    """
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return open_dbus_connection(address)
+        except (ConnectionRefusedError, FileNotFoundError):
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+
+
 class Tree:
     """The accessibility bus of a session, open inside a `with` block.
 
@@ -85,7 +102,7 @@ class Tree:
                 session.send_and_get_reply(new_method_call(_STATUS, "Set", "ssv", on), timeout=20)
                 asked = new_method_call(_LAUNCHER, "GetAddress")
                 (address,) = unwrap_msg(session.send_and_get_reply(asked, timeout=20))
-            self._bus: DBusConnection = open_dbus_connection(address)
+            self._bus = opened(address)
         except _ERRORS as error:
             raise TreeError(
                 f"expected an accessibility bus, actually: {error}; "
