@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from agent.learning.tiers import tasks_named, tiers
 from agent.policies.base import Decision, Observation, Policy, PolicyError
 from agent.policies.random import RandomPolicy
 from agent.policies.scripted import ScriptedPolicy
+from tests.agent.killing import BrowserKiller
 from vision.frame import Frame
 from vision.geometry import Box, CoordinateMap, Point, Size
 
@@ -53,25 +53,12 @@ class Saboteur(ButtonFinder):
 
     def __init__(self, *kills: bool) -> None:
         self._kills = iter(kills)
+        self._killer = BrowserKiller()
 
     def decide(self, observation: Observation) -> Decision:
         if next(self._kills):
-            for pid in browsers(os.getpid()):
-                os.kill(pid, signal.SIGKILL)
+            self._killer.kill()
         return super().decide(observation)
-
-
-def browsers(parent: int) -> list[int]:
-    """Process ids of the Chromium main processes that descend from a process."""
-    found = []
-    for task in Path(f"/proc/{parent}/task").iterdir():
-        for child in map(int, (task / "children").read_text().split()):
-            command = Path(f"/proc/{child}/cmdline").read_bytes()
-            if b"chromium" in command and b"--type=" not in command:
-                found.append(child)
-            else:
-                found += browsers(child)
-    return found
 
 
 def rollout(solved: bool, steps: int = 2, milliseconds: float = 100.0) -> Rollout:

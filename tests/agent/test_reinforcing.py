@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +21,7 @@ from agent.learning.train import TrainingError
 from agent.model.checkpoint import save
 from agent.model.prompt import embedded_tokenizer
 from agent.policies.scripted import ScriptedPolicy
-from tests.agent.test_evaluate import browsers
+from tests.agent.killing import BrowserKiller
 from tests.agent.tiny import tiny_config, tiny_model
 
 LESSONS = Reinforcement(("click-test",), groups=1, size=3, max_steps=1, temperature=2.0)
@@ -51,9 +49,9 @@ def test_the_model_learns_from_pages_that_it_played(tmp_path: Path) -> None:
 
 def test_an_episode_whose_browser_dies_is_played_again_and_never_dropped(tmp_path: Path) -> None:
     a_model(tmp_path)
+    killer = BrowserKiller()
     with OffscreenMiniWob() as world:
-        for pid in browsers(os.getpid()):
-            os.kill(pid, signal.SIGKILL)
+        killer.kill()
         played = play_groups(world, tiny_model(), tmp_path, LESSONS, [("click-test", 4)])
     assert [len(one.answers) for one in played] == [1, 1, 1]
     assert {one.group for one in played} == {"click-test-4"}

@@ -23,7 +23,7 @@ from agent.learning.stage import plot_curves
 from agent.learning.stream import Stream
 from agent.learning.train import Trainer, TrainingError
 from agent.model.checkpoint import load
-from tests.agent.test_evaluate import browsers
+from tests.agent.killing import BrowserKiller
 from tests.agent.tiny import tiny_config
 
 ROOT = Path(__file__).parent.parent.parent
@@ -120,10 +120,10 @@ def test_a_browser_that_dies_while_data_is_made_costs_nothing_that_was_written(
     tmp_path: Path,
 ) -> None:
     tasks = ["click-test", "focus-text"]
+    killer = BrowserKiller()
     shards = demonstrate(tasks, range(2), tmp_path, noise=0)
     first = next(shards)
-    for pid in browsers(os.getpid()):
-        os.kill(pid, signal.SIGKILL)
+    killer.kill()
     with pytest.raises(BrowserError, match="the browser died"):
         next(shards)
     assert [*tmp_path.iterdir()] == [first]
