@@ -56,6 +56,24 @@ def test_an_oracle_solves_its_task(world: OffscreenMiniWob, task: str) -> None:
         assert len(shown.samples) <= 15
 
 
+def test_a_style_that_was_not_asked_for_is_taken_back(world: OffscreenMiniWob) -> None:
+    italic = Click(Point(74, 66))
+    world.task = "text-editor"
+    for seed in (1, 8):  # a style of everything, a colour of one word
+        instruction = world.reset(seed)
+        assert "italics" not in instruction
+        done: list[Action] = []
+        while not world.reward().done:
+            move = next_move(world, instruction, seed)
+            assert move is not None and len(done) < 12
+            pressed = isinstance(move.action, Click) and 54 < move.action.point.y < 78
+            wrong = pressed and Hotkey(("ctrl", "z")) not in done
+            world.perform(italic if wrong else move.action)
+            done.append(move.action)
+        assert done.count(Hotkey(("ctrl", "z"))) == 1
+        assert world.reward().raw == 1
+
+
 def test_real_hands_solve_it_too() -> None:
     with ExitStack() as held:
         player = open_player(held, noise=0, display=True)

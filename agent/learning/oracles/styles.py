@@ -15,20 +15,24 @@ _LEVEL = 51
 
 _BUTTONS = {"bold": ".ql-bold", "italics": ".ql-italic", "underlined": ".ql-underline"}
 
-_EDITOR = """wanted => {
+_EDITOR = """([wanted, style]) => {
   const text = editor.getText().trimEnd();
   const [from, length] = wanted ? [text.indexOf(wanted), wanted.length] : [0, text.length];
   if (from < 0) return null;
   const {left, top, right, bottom} = editor.getBounds(from, length);
   const shift = document.querySelector('#editor').getBoundingClientRect();
-  const styles = [...Array(text.length).keys()].map(at => Object.keys(editor.getFormat(at, 1)));
+  const fits = COLOR_MAP[style]
+    ? {color: value => COLOR_MAP[style].includes(value)} : {[ACTION_KEY[style]]: Boolean};
+  const styles = [...Array(text.length).keys()].map(at => Object.entries(editor.getFormat(at, 1)));
+  const inside = at => from <= at && at < from + length;
+  const fitting = (names, at) => names.every(([name, value]) => inside(at) && fits[name]?.(value));
   const {index, length: chosen} = editor.selection.savedRange;
   return {
     word: [shift.left + left, shift.top + top, shift.left + right, shift.top + bottom],
     focused: editor.hasFocus(),
     chosen: index === from && (wanted ? chosen === length : chosen >= length),
-    done: styles.every((names, at) => names.length === Number(from <= at && at < from + length)),
-    wrong: styles.some((names, at) => names.length > Number(from <= at && at < from + length)),
+    done: styles.every((names, at) => fitting(names, at) && names.length === Number(inside(at))),
+    wrong: !styles.every(fitting),
   };
 }"""
 
@@ -65,7 +69,7 @@ def text_editor(view: View) -> Move:
     """Select everything or one word, press a button or choose a colour, submit."""
     one = re.search(r"the text (\S+) the (?:style|color)", view.instruction)
     style = view.match(r"the (?:style|color) (\w+)")[1]
-    state = view.run(_EDITOR, one and one[1])
+    state = view.run(_EDITOR, [one and one[1], style])
     if state is None:
         raise Lost("expected the word in the text")
     if state["done"]:
