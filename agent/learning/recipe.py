@@ -23,8 +23,15 @@ class RecipeError(ValueError):
     """A recipe that cannot be used."""
 
 
+def _focus(table: Any) -> dict[str, float]:
+    if wrong := [name for name, weight in table.items() if not weight >= 0]:
+        raise TypeError(f"expected weights from 0 on in [focus], actually not: {', '.join(wrong)}")
+    return dict(table)
+
+
 _TABLES: dict[str, Callable[[Any], Any]] = {
     "sizes": tuple,
+    "focus": _focus,
     "weights": lambda table: Weights(**table),
     "adapters": lambda table: Adapters(**table),
     "preference": lambda table: Preference(**table),

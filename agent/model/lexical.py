@@ -45,7 +45,7 @@ WITHIN = 1.0
 """What a word of one letter loses where another letter follows: "p" does not stand in "ship"."""
 
 ADJACENT = (2, 3, 4)
-"""Cells from a digit to the next one of its number; the same digit is seen in the cell beside."""
+"""Cells from a letter to the next one of its word; the same letter is seen in the cell beside."""
 
 SEEN = 0.3
 """How sure a letter must be in some cell of a line for the line to be read."""
@@ -175,7 +175,7 @@ def read_lines(cells: Tensor, grid: tuple[int, int]) -> Lines:
 
 @torch.no_grad()
 def find(lines: Lines, words: Sequence[Word]) -> Tensor:
-    """How much of each word stands in each patch; a number only where it is whole.
+    """How much of each word stands in each patch; a number or a letter hardly inside others.
 
     Returns:
         (W, L) fp32 from 0 to 1: of the best alignment through the patch, the share of letters that

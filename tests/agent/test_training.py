@@ -36,7 +36,6 @@ RECIPE = Recipe("test", steps=6, batch=2, questions=2, warmup=2)
 
 
 def a_sample(questions: int = 3) -> Sample:
-
     pixels = np.full((42, 56, 3), 200, np.uint8)
     asked = [
         Question("Click on OK", Click(Point(20, 20)), Box(14, 14, 42, 28)),
@@ -317,7 +316,7 @@ def test_tasks_are_drawn_as_often_as_a_recipe_says(tmp_path: Path) -> None:
         pixels = np.full((210, 160, 3), shade, np.uint8)
         asked = (Question("a task", Click(Point(1, 1)), Box(0, 0, 9, 9)),)
         write_shard(tmp_path / f"{task}-000000001-1.npz", [Sample(pixels, asked, NOTHING)])
-    stream = Stream(5, sorted(tmp_path.glob("*.npz")), 1.0, recipe.focus)
+    stream = Stream(5, sorted(tmp_path.glob("*.npz")), recipe.harvest_share, recipe.focus)
     drawn = [int(stream.sample(index).pixels[0, 0, 0]) for index in range(200)]
     assert set(drawn) == {10, 20}
     assert 2 < drawn.count(20) / drawn.count(10) < 4.5
@@ -329,6 +328,10 @@ def test_recipes_are_checked(tmp_path: Path) -> None:
     file.write_text('stage = "mine"\nsteps = 3\nspeed = 9\n')
     with pytest.raises(RecipeError, match="speed"):
         Recipe.load(str(file))
+    for weight in ("-1", "nan", "'often'"):
+        file.write_text(f'stage = "mine"\nsteps = 3\n[focus]\nhard = {weight}\n')
+        with pytest.raises(RecipeError):
+            Recipe.load(str(file))
 
 
 def test_a_folder_without_shards_is_refused(tmp_path: Path) -> None:

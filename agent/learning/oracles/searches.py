@@ -6,14 +6,12 @@ from collections.abc import Callable
 
 from actions.space import Hotkey
 from agent.learning.oracles.page import Element, Lost, Move, View, click, fill, first
+from agent.model.lexical import MONTHS
 
 _PAGE = 3
 """Search results per page."""
 
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June", "July"),
-    *("August", "September", "October", "November", "December"),
-)
+_MONTHS = tuple(month.capitalize() for month in MONTHS)
 
 
 def engine(view: View) -> Move:
