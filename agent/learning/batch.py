@@ -121,7 +121,7 @@ class _Row:
     owners: list[int]
     labels: list[int]
     asked: list[tuple[int, list[int]]] = field(default_factory=list)
-    targets: list[tuple[int, int, Point, Box]] = field(default_factory=list)
+    targets: list[tuple[int, int, Point, tuple[Box, ...]]] = field(default_factory=list)
     quotations: list[_Typed] = field(default_factory=list)
 
 
@@ -144,7 +144,7 @@ def collate(samples: Sequence[Sample], tokenizer: Tokenizer, slots: int = 3) -> 
     ]
     ids, positions, mask, labels = _pad(rows, tokenizer.special(PAD))
     pointed = [(index, *target) for index, row in enumerate(rows) for target in row.targets]
-    aims = [_aim(point, box, grid, config.patch_size) for *_, point, box in pointed]
+    aims = [_aim(point, boxes, grid, config.patch_size) for *_, point, boxes in pointed]
     before = [sum(len(row.asked) for row in rows[:index]) for index in range(len(rows))]
     return Batch(
         patches=torch.from_numpy(np.concatenate([p.patches for p in prepared])),
@@ -190,8 +190,7 @@ def _row(
         row.quotations.extend(quoted)
         row.labels.extend(_next_tokens(ids, len(asked), tokenizer, quoted, start))
         row.targets.extend(
-            (owner - 1, *target)
-            for target in _targets(question.action, question.box, ids, start, tokenizer)
+            (owner - 1, *target) for target in _targets(question, ids, start, tokenizer)
         )
         row.asked.append((start, asked[:LONGEST]))
     return row
@@ -266,15 +265,15 @@ def _quotations(rows: Sequence[_Row], before: Sequence[int]) -> dict[str, Any]:
 
 
 def _targets(
-    action: Action, box: Box | None, ids: list[int], start: int, tokenizer: Tokenizer
-) -> list[tuple[int, Point, Box]]:
-    """(token index, point, box) of every coordinate; the box is known for the first one only."""
+    question: Question, ids: list[int], start: int, tokenizer: Tokenizer
+) -> list[tuple[int, Point, tuple[Box, ...]]]:
+    """(token index, point, what it may hit) of every coordinate; the point lies in the first."""
     opening = tokenizer.special(BOX_START)
     places = [start + index for index, token in enumerate(ids) if token == opening]
-    found = points(action)
+    known = ((question.box, *question.also), (question.end,))
     return [
-        (place, point, box if box and not index else _around(point))
-        for index, (place, point) in enumerate(zip(places, found, strict=True))
+        (place, point, tuple(box or _around(point) for box in boxes))
+        for place, point, boxes in zip(places, points(question.action), known, strict=False)
     ]
 
 
@@ -284,22 +283,36 @@ def _around(point: Point) -> Box:
 
 
 def _aim(
-    point: Point, box: Box, grid: tuple[int, int], side: int
+    point: Point, boxes: Sequence[Box], grid: tuple[int, int], side: int
 ) -> tuple[Tensor, int, tuple[float, float]]:
-    """Patch probabilities (1, L), the point's patch, and the point inside it as (x, y) in 0..1."""
+    """Patch probabilities (1, L), the point's patch, and the point inside it as (x, y) in 0..1.
+
+    The point lies in the first of the boxes; the middles of the others are as good.
+    """
+    aims = [point, *(box.center for box in boxes[1:])]
+    targets = [_mass(aim, box, grid, side) for aim, box in zip(aims, boxes, strict=True)]
+    inside = ((point.x % side) / side, (point.y % side) / side)
+    return torch.stack(targets).mean(0, keepdim=True), _patch(point, grid, side), inside
+
+
+def _mass(point: Point, box: Box, grid: tuple[int, int], side: int) -> Tensor:
+    """(L,) how the patches of one target share what its point does not get."""
     rows, columns = grid
     x = (torch.arange(columns) + 0.5) * side
     y = (torch.arange(rows) + 0.5) * side
     inside_x = (x >= box.left) & (x < box.right)
     inside_y = (y >= box.top) & (y < box.bottom)
     target = (inside_y[:, None] & inside_x[None, :]).flatten().float()
-    column, row = int(point.x // side), int(point.y // side)
-    patch = row * columns + column
+    patch = _patch(point, grid, side)
     target[patch] = 1.0
     # Half of the mass on the patch of the click point: the centre of a target is the safest place.
     target = 0.5 * target / target.sum()
     target[patch] += 0.5
-    return target.unsqueeze(0), patch, ((point.x % side) / side, (point.y % side) / side)
+    return target
+
+
+def _patch(point: Point, grid: tuple[int, int], side: int) -> int:
+    return int(point.y // side) * grid[1] + int(point.x // side)
 
 
 def glyph_classes(glyphs: Glyphs, grid: tuple[int, int], slots: int, side: int = 14) -> Tensor:

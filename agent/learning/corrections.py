@@ -44,10 +44,11 @@ def agrees(action: Action, move: Move) -> bool:
     right = move.action
     if isinstance(action, Click) and isinstance(right, Click) and move.box is not None:
         same = (action.button, action.count) == (right.button, right.count)
-        return same and move.box.contains(action.point)
+        return same and any(box.contains(action.point) for box in (move.box, *move.also))
     if isinstance(action, Drag) and isinstance(right, Drag) and move.box is not None:
         near = abs(action.end.x - right.end.x) + abs(action.end.y - right.end.y) <= 6
-        return near and move.box.contains(action.start)
+        ends = near or (move.end is not None and move.end.contains(action.end))
+        return ends and any(box.contains(action.start) for box in (move.box, *move.also))
     return action == right
 
 
@@ -148,7 +149,7 @@ def _pair(
 ) -> Pair:
     seen = Frame(frame.pixels, Box(0, 0, frame.width, frame.height))
     asked, earlier = " ".join(instruction.split()), tuple(done[-REMEMBERED:])
-    chosen = Question(asked, move.action, move.box, earlier)
+    chosen = Question(asked, move.action, move.box, earlier, also=move.also, end=move.end)
     rejected = Question(asked, mistake, None, earlier)
     return Pair(Answer(seen, chosen), Answer(seen, rejected))
 

@@ -113,14 +113,17 @@ class Demonstrator:
             if move is None:
                 return Demonstration(tuple(samples), solved=False, instructive=False)
             labels = read_labels(world, seed)
-            question = Question(instruction, move.action, move.box, tuple(done))
+            chosen = move.any(random)
+            question = Question(
+                instruction, chosen.action, chosen.box, tuple(done), also=chosen.also, end=move.end
+            )
             sample = look(world, labels, [question], random)
             if next_move(world, instruction, seed) != move:
                 continue  # the page changed meanwhile: the label is not this picture's
             samples.append(sample)
             wrong = random.random() < self._noise
             others = [Box(*element["box"]) for element in labels["elements"]]
-            action = mistake(move, others, random) if wrong else move.action
+            action = mistake(chosen, others, random) if wrong else chosen.action
             if self._perform(action) or copies(action):
                 done.append(action)
         complete = solved(world)

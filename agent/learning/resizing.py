@@ -27,11 +27,18 @@ def at_model_size(sample: Sample, config: ImageConfig = KIMI_VL) -> Sample:
     def scaled(point: Point) -> Point:
         return Point(point.x * x, point.y * y)
 
+    def grown(box: Box) -> Box:
+        return Box(box.left * x, box.top * y, box.right * x, box.bottom * y)
+
     def asked(question: Question) -> Question:
-        box, done = question.box, tuple(on_points(action, scaled) for action in question.done)
-        if box is not None:
-            box = Box(box.left * x, box.top * y, box.right * x, box.bottom * y)
-        return replace(question, action=on_points(question.action, scaled), box=box, done=done)
+        return replace(
+            question,
+            action=on_points(question.action, scaled),
+            box=question.box and grown(question.box),
+            done=tuple(on_points(action, scaled) for action in question.done),
+            also=tuple(map(grown, question.also)),
+            end=question.end and grown(question.end),
+        )
 
     size = int(wanted.width), int(wanted.height)
     picture = Image.fromarray(sample.pixels).resize(size, Image.Resampling.BICUBIC)

@@ -62,6 +62,8 @@ class Question:
         box: every pixel that counts as hitting the target, None when nothing is pointed at.
         done: actions taken before, oldest first, each with a visible effect; in screenshot pixels.
         takes: what it takes to answer; None where that was not noted.
+        also: targets whose middle would be as right, as of several boxes that have to be ticked.
+        end: every pixel that counts as hitting the end of a drag; None: only the very one.
     """
 
     instruction: str
@@ -69,6 +71,8 @@ class Question:
     box: Box | None = None
     done: tuple[Action, ...] = ()
     takes: Takes | None = None
+    also: tuple[Box, ...] = ()
+    end: Box | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,6 +203,8 @@ def _label(sample: Sample) -> dict[str, Any]:
             "box": q.box,
             "done": [to_dict(action) for action in q.done],
             **({"takes": q.takes} if q.takes else {}),
+            **({"also": q.also} if q.also else {}),
+            **({"end": q.end} if q.end else {}),
         }
         for q in sample.questions
     ]
@@ -206,7 +212,8 @@ def _label(sample: Sample) -> dict[str, Any]:
 
 
 def _question(label: dict[str, Any]) -> Question:
-    box = None if label["box"] is None else Box(*label["box"])
+    box, end = (Box(*label[key]) if label.get(key) else None for key in ("box", "end"))
     done = tuple(from_dict(action) for action in label.get("done", ()))
+    also = tuple(Box(*other) for other in label.get("also", ()))
     action = from_dict(label["action"])
-    return Question(label["instruction"], action, box, done, label.get("takes"))
+    return Question(label["instruction"], action, box, done, label.get("takes"), also, end)

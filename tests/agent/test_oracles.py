@@ -99,6 +99,28 @@ def test_every_label_lies_on_the_screen(world: OffscreenMiniWob) -> None:
         assert AREA.contains(points(own.action)[0])
 
 
+def test_boxes_are_ticked_in_any_order(world: OffscreenMiniWob) -> None:
+    player = Demonstrator(world, world.perform, noise=0)
+    shown = [player.play("number-checkboxes", seed) for seed in range(2)]
+    assert all(one.solved for one in shown)
+    asked = [sample.questions[0] for one in shown for sample in one.samples]
+    free = [question for question in asked if question.also]
+    assert len(free) >= 10
+    assert all(not other.contains(points(q.action)[0]) for q in free for other in q.also)
+    topmost = [q.box is not None and q.box.top <= min(b.top for b in q.also) for q in free]
+    assert any(topmost)
+    assert not all(topmost)
+
+
+def test_one_of_several_drags_ends_where_any_of_them_may() -> None:
+    boxes = [Box(0, 0, 10, 10), Box(20, 0, 30, 10)]
+    move = Move(Drag(Point(5, 5), Point(90, 90)), boxes[0], (boxes[1],), Box(80, 80, 99, 99))
+    either = {move.any(Random(seed)) for seed in range(20)}
+    assert move in either
+    other = Move(Drag(Point(25, 5), Point(90, 90)), boxes[1], (boxes[0],), move.end)
+    assert either == {move, other}
+
+
 def test_a_state_that_cannot_be_solved_has_no_move(world: OffscreenMiniWob) -> None:
     world.task = "click-button-sequence"
     instruction = world.reset(0)

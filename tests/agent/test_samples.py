@@ -30,8 +30,12 @@ ACTIONS: st.SearchStrategy[Action] = st.one_of(
     st.just(CallUser()),
     st.builds(Finished, st.text()),
 )
-BOXES = st.none() | st.builds(Box, *[st.floats(0, 500)] * 4)
-QUESTIONS = st.lists(st.builds(Question, st.text(), ACTIONS, BOXES), max_size=3).map(tuple)
+BOX = st.builds(Box, *[st.floats(0, 500)] * 4)
+BOXES = st.none() | BOX
+QUESTION = st.builds(
+    Question, st.text(), ACTIONS, BOXES, also=st.lists(BOX, max_size=2).map(tuple), end=BOXES
+)
+QUESTIONS = st.lists(QUESTION, max_size=3).map(tuple)
 
 
 @st.composite

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from actions.space import CallUser, Click, Finished, Type, points
+from actions.space import CallUser, Click, Drag, Finished, Type, points
 from agent.learning.batch import IGNORE, collate, glyph_classes
 from agent.learning.damage import DamageError
 from agent.learning.looking import look
@@ -89,6 +89,26 @@ def test_targets_are_the_patches_of_the_box_with_weight_on_its_point() -> None:
     assert batch.point_patches.tolist() == [1 * 4 + 1, 2 * 4 + 3]
     torch.testing.assert_close(batch.point_offsets[0], torch.tensor([6 / 14, 6 / 14]))
     torch.testing.assert_close(batch.point_targets.sum(-1), torch.ones(2))
+
+
+def test_targets_that_are_as_right_share_the_weight() -> None:
+    question = a_sample(1).questions[0]
+    sample = replace(a_sample(), questions=(replace(question, also=(Box(0, 28, 14, 42),)),))
+    batch = collate([sample], TOKENIZER)
+    grid = batch.point_targets[0].view(batch.grids[0])
+    assert grid.nonzero().tolist() == [[1, 1], [1, 2], [2, 0]]
+    assert grid[1].tolist() == [0, 0.375, 0.125, 0]
+    assert grid[2, 0] == 0.5
+    assert batch.point_patches.tolist() == [1 * 4 + 1]
+
+
+def test_a_drag_may_end_anywhere_in_its_box() -> None:
+    drag = Drag(Point(20, 20), Point(20, 34))
+    question = Question("Drag it", drag, Box(14, 14, 28, 28), end=Box(0, 28, 28, 42))
+    batch = collate([replace(a_sample(), questions=(question,))], TOKENIZER)
+    start, end = (target.view(batch.grids[0]) for target in batch.point_targets)
+    assert start.nonzero().tolist() == [[1, 1]]
+    assert end[2].tolist() == [0.25, 0.75, 0, 0]
 
 
 def test_letters_are_filed_under_the_patch_of_their_centre() -> None:

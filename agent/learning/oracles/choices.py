@@ -6,17 +6,15 @@ import re
 from collections.abc import Callable, Iterable
 
 from actions.space import Hotkey, Type
-from agent.learning.oracles.page import Element, Lost, Move, View, click, first
+from agent.learning.oracles.page import Element, Lost, Move, View, click, click_any, first
 
 _SUBMIT = "#subbtn, #submit"
 
 
 def _toggle(pairs: Iterable[tuple[Element, bool, bool]], submit: Element) -> Move:
-    """Click the first (element, is, should be) that is not as it should be, else submit."""
-    for element, now, wanted in pairs:
-        if now != wanted:
-            return click(element)
-    return click(submit)
+    """Click any (element, is, should be) that is not as it should be, else submit."""
+    wrong = [element for element, now, wanted in pairs if now != wanted]
+    return click_any(wrong) if wrong else click(submit)
 
 
 def _boxes(view: View, wanted: Callable[[str], bool]) -> Move:
@@ -72,11 +70,11 @@ def odd_or_even(view: View) -> Move:
     numbers, odds, evens = (
         view.all(f".row {name}") for name in (".display-number", ".odd", ".even")
     )
-    for number, odd, even in zip(numbers, odds, evens, strict=True):
-        right = odd if int(number.text) % 2 else even
-        if "selected" not in right.names:
-            return click(right)
-    return click(view.one(_SUBMIT))
+    right = (
+        odd if int(number.text) % 2 else even
+        for number, odd, even in zip(numbers, odds, evens, strict=True)
+    )
+    return _toggle(((e, "selected" in e.names, True) for e in right), view.one(_SUBMIT))
 
 
 def scroll_list(view: View) -> Move:
@@ -127,40 +125,50 @@ def posts(view: View) -> Move:
     kind = _POST_ACTIONS[view.quoted()[0]]
     user = view.match(r"by (\S+) and then")[1]
     users = [name.text for name in view.all(".media .username")]
-    some = re.search(r"on (\d+) post", view.instruction)
-    left = int(some[1]) if some else len(users)
-    pairs = []
+    right: list[Element] = []
+    wrong: list[Element] = []
     for name in ("reply", "retweet", "like", "share"):
         for owner, button in zip(users, view.all(f".media .{name}"), strict=True):
-            wanted = name == kind and owner == user and left > 0
-            left -= wanted
-            pairs.append((button, "active" in button.names, wanted))
-    return _toggle(pairs, view.one("#submitRow button"))
+            (right if name == kind and owner == user else wrong).append(button)
+    done = [button for button in right if "active" in button.names]
+    some = re.search(r"on (\d+) post", view.instruction)
+    missing = (int(some[1]) if some else len(right)) - len(done)
+    if spoiled := [button for button in wrong if "active" in button.names]:
+        return click_any(spoiled)
+    if missing < 0:
+        return click_any(done)
+    left = [button for button in right if button not in done] if missing else []
+    return click_any(left) if left else click(view.one("#submitRow button"))
 
 
 def order_food(view: View) -> Move:
     """Order dishes by name or by kind."""
     dishes = view.all(".food-item")
-    wanted = _order(view, [dish.data["data-item"].strip() for dish in dishes])
-    for index, (dish, count) in enumerate(zip(dishes, wanted, strict=True)):
-        have = int(dish.data["data-quantity"])
-        if have != count:
-            return click(view.all(f".food-item .{'add' if have < count else 'remove'}")[index])
+    names = [dish.data["data-item"].strip() for dish in dishes]
+    have = [int(dish.data["data-quantity"]) for dish in dishes]
+    fewest, most = _order(view, names, have)
+    more, less = view.all(".food-item .add"), view.all(".food-item .remove")
+    if spoiled := [less[n] for n, count in enumerate(have) if count > most[n]]:
+        return click_any(spoiled)
+    if missing := [more[n] for n, count in enumerate(have) if count < fewest[n]]:
+        return click_any(missing)
     return click(view.one("#submit-order button"))
 
 
-def _order(view: View, names: list[str]) -> list[int]:
-    """How many of each dish to order."""
+def _order(view: View, names: list[str], have: list[int]) -> tuple[list[int], list[int]]:
+    """How many of each dish to order at least and at most, given what is ordered already."""
     if listed := re.search(r"one of each item: (.*)", view.instruction):
         chosen = {name.strip() for name in listed[1].split(",")}
-        return [int(name in chosen) for name in names]
+        counts = [int(name in chosen) for name in names]
+        return counts, counts
     said = view.match(r"Order (\d+) items that are (\S+)")
     kinds = {dish["name"].strip(): dish["types"] for dish in view.read("MENU")}
-    fitting = [index for index, name in enumerate(names) if said[2] in kinds[name]]
-    wanted = [0] * len(names)
-    for number in range(int(said[1])):
-        wanted[fitting[min(number, len(fitting) - 1)]] += 1
-    return wanted
+    fits = [said[2] in kinds[name] for name in names]
+    missing = int(said[1]) - sum(count for count, fit in zip(have, fits, strict=True) if fit)
+    if missing < 0:
+        return [0] * len(names), [max(0, n - 1) * fit for n, fit in zip(have, fits, strict=True)]
+    counts = [(n + (missing > 0)) * fit for n, fit in zip(have, fits, strict=True)]
+    return counts, counts
 
 
 def drop_down_then_button(view: View) -> Move:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from actions.space import Drag
-from agent.learning.oracles.page import Move, View, click, drag, middle, reached
+from agent.learning.oracles.page import Element, Move, View, around, click, drag, middle, reached
 from vision.geometry import Box, Point
 
 _SUBMIT = "#subbtn, #submit"
@@ -25,7 +26,7 @@ def small_into_large(view: View) -> Move:
     if view.read("smallBoxContained()"):
         return click(view.one(_SUBMIT))
     small, large = view.one("#draggableSmall"), view.one("#draggableLarge")
-    return drag(reached(small), large.rect.center)
+    return drag(reached(small), large.rect.center, _room(large.rect, [small.rect]))
 
 
 def in_grid(view: View) -> Move:
@@ -46,7 +47,7 @@ def in_grid(view: View) -> Move:
     beyond = Point(
         *(end - _LATE * (end < start - 1) for start, end in zip(here, there, strict=True))
     )
-    return drag(reached(tiles[index]), beyond)
+    return drag(reached(tiles[index]), beyond, around(beyond, 6, 6))
 
 
 def sorted_numbers(view: View) -> Move:
@@ -59,7 +60,8 @@ def sorted_numbers(view: View) -> Move:
     place = next(i for i, (a, b) in enumerate(zip(numbers, ordered, strict=True)) if a != b)
     moved = rows[len(numbers) - 1 - numbers[::-1].index(ordered[place])]
     target = rows[place].rect
-    return drag(reached(moved), Point(moved.rect.center.x, target.top + target.height / 4))
+    end = Point(moved.rect.center.x, target.top + target.height / 4)
+    return drag(reached(moved), end, around(end, target.width / 3, 2))
 
 
 def shape_aside(view: View) -> Move:
@@ -82,12 +84,13 @@ def shapes_into_box(view: View) -> Move:
     """All shapes of a kind into the only box, the others out of it."""
     tag = _TAGS[view.match(r"Drag all (\w+)")[1]]
     inside = view.read(f"[...document.querySelectorAll({_SHAPES!r})].map(e => insideContainer(e))")
-    tags = _tags(view)
-    holder = view.one("#shape-container").rect
-    for index, shape in enumerate(view.all(_SHAPES)):
-        if (tags[index] == tag) != inside[index] and shape.box is not None:
-            end = _slot(holder, index) if tags[index] == tag else _outside(holder)
-            return drag(shape.box, end)
+    wanted = [kind == tag for kind in _tags(view)]
+    holder, shapes = view.one("#shape-container").rect, view.all(_SHAPES)
+    states = list(zip(shapes, wanted, inside, strict=True))
+    if lost := [shape for shape, want, now in states if want and not now and shape.box]:
+        return _into(holder, lost)
+    if spoiled := [reached(shape) for shape, want, now in states if now and not want and shape.box]:
+        return replace(drag(spoiled[0], _outside(holder)), also=tuple(spoiled[1:]))
     return click(view.one(_SUBMIT))
 
 
@@ -99,12 +102,32 @@ def shapes_into_boxes(view: View) -> Move:
         f"[...document.querySelectorAll({_SHAPES!r})].map(e => ["
         "insideContainer(e, LEFT_BOX_X, LEFT_BOX_Y), insideContainer(e, RIGHT_BOX_X, RIGHT_BOX_Y)])"
     )
-    tags = _tags(view)
-    for index, shape in enumerate(view.all(_SHAPES)):
-        left = kind == shape.data["fill"] or _TAGS.get(kind) == tags[index]
-        if not inside[index][0 if left else 1] and shape.box is not None:
-            return drag(shape.box, _slot(holders[0 if left else 1], index))
+    shapes, tags = view.all(_SHAPES), _tags(view)
+    for side, holder in enumerate(holders):
+        lost = [
+            shape
+            for shape, tag, now in zip(shapes, tags, inside, strict=True)
+            if (side == 0) == (kind == shape.data["fill"] or _TAGS.get(kind) == tag)
+            and not now[side]
+            and shape.box
+        ]
+        if lost:
+            return _into(holder, lost)
     return click(view.one(_SUBMIT))
+
+
+def _into(holder: Box, shapes: Sequence[Element]) -> Move:
+    """Drag any of the shapes into the middle of a box."""
+    boxes = [reached(shape) for shape in shapes]
+    room = _room(holder, [shape.rect for shape in shapes])
+    return replace(drag(boxes[0], holder.center, room), also=tuple(boxes[1:]))
+
+
+def _room(holder: Box, shapes: Sequence[Box]) -> Box:
+    """Where the middle of any of the shapes may be so that all of it is in the box."""
+    x = (holder.width - max(shape.width for shape in shapes)) / 2 - 1
+    y = (holder.height - max(shape.height for shape in shapes)) / 2 - 1
+    return around(holder.center, max(x, 1), max(y, 1))
 
 
 def _tags(view: View) -> list[str]:
@@ -112,14 +135,6 @@ def _tags(view: View) -> list[str]:
         str(t)
         for t in view.read(f"[...document.querySelectorAll({_SHAPES!r})].map(e => e.tagName)")
     ]
-
-
-def _slot(holder: Box, index: int) -> Point:
-    """One of six places in a box, so that shapes do not hide each other."""
-    return Point(
-        holder.left + holder.width * (index % 3 + 1) / 4,
-        holder.top + holder.height * (index % 2 + 1) / 3,
-    )
 
 
 def _outside(holder: Box) -> Point:

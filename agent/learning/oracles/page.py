@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from playwright.sync_api import Page
@@ -43,10 +44,28 @@ class Move:
     Attributes:
         action: in screen pixels.
         box: every pixel that counts as hitting its first point; None when nothing is pointed at.
+        also: other boxes in whose middle it would be as right.
+        end: every pixel that counts as hitting the end of a drag; None: only the very one.
     """
 
     action: Action
     box: Box | None = None
+    also: tuple[Box, ...] = ()
+    end: Box | None = None
+
+    def any(self, random: Random) -> Move:
+        """One of the moves that are as right, each as likely as the others."""
+        if self.box is None or not self.also:
+            return self
+        boxes = [self.box, *self.also]
+        chosen = boxes.pop(random.randrange(len(boxes)))
+        if isinstance(self.action, Drag):
+            action: Action = replace(self.action, start=middle(chosen))
+        elif isinstance(self.action, Click):
+            action = replace(self.action, point=middle(chosen))
+        else:
+            return self
+        return replace(self, action=action, box=chosen, also=tuple(boxes))
 
 
 @dataclass(frozen=True)
@@ -171,6 +190,16 @@ def click(element: Element) -> Move:
     return _scroll_to(element)
 
 
+def click_any(elements: Sequence[Element]) -> Move:
+    """Click any of them; scroll to the first where none is in view.
+
+    Raises:
+        Lost: there is none, or it can neither be reached nor scrolled to.
+    """
+    boxes = [element.box for element in elements if element.box is not None]
+    return replace(click_at(boxes[0]), also=tuple(boxes[1:])) if boxes else click(first(elements))
+
+
 def click_at(box: Box) -> Move:
     """Click the middle of a box."""
     return Move(Click(middle(box)), box)
@@ -228,9 +257,14 @@ def fill(element: Element, text: str) -> Move | None:
     return Move(Type(text, point=there.action.point), there.box)
 
 
-def drag(start: Box, end: Point) -> Move:
-    """Drag the middle of a box to a point."""
-    return Move(Drag(middle(start), Point(round(end.x), round(end.y))), start)
+def drag(start: Box, end: Point, anywhere: Box | None = None) -> Move:
+    """Drag the middle of a box to a point, or anywhere in another box."""
+    return Move(Drag(middle(start), Point(round(end.x), round(end.y))), start, end=anywhere)
+
+
+def around(point: Point, x: float, y: float) -> Box:
+    """Every pixel up to so many beside and above or below a point."""
+    return Box(point.x - x, point.y - y, point.x + x, point.y + y)
 
 
 def reached(element: Element) -> Box:

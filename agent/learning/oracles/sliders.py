@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 from actions.space import Hotkey
-from agent.learning.oracles.page import Move, View, click, click_at, drag
+from agent.learning.oracles.page import Move, View, around, click, click_at, drag
 from vision.geometry import Box, Point
 
 _FEW = 4
@@ -57,8 +57,11 @@ def _slide(view: View, selector: str, wanted: int) -> Move | None:
     part = (wanted - low) / (high - low)
     here = grip.center
     if upright == "vertical":
-        return drag(grip, Point(here.x, track.bottom - part * track.height))
-    return drag(grip, Point(track.left + part * track.width, here.y))
+        end, long = Point(here.x, track.bottom - part * track.height), track.height
+    else:
+        end, long = Point(track.left + part * track.width, here.y), track.width
+    near = max(1, long * _FEW / (high - low) / 2)
+    return drag(grip, end, around(end, near, near))
 
 
 ORACLES: dict[str, Callable[[View], Move]] = {
