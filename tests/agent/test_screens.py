@@ -14,7 +14,7 @@ from agent.learning.samples import Sample
 from agent.learning.screens import ScreenGenerator
 from agent.learning.screens.__main__ import main
 from agent.learning.screens.element import Element
-from agent.learning.screens.fonts import HELD_OUT, Face, Hinting, families, installed
+from agent.learning.screens.fonts import Face, Hinting, families, installed, known, packages
 from agent.learning.screens.generator import SPLITS
 from agent.learning.screens.relations import direction
 from agent.learning.screens.vocabulary import Vocabulary, of_split, split_of
@@ -132,7 +132,13 @@ def test_splits_share_neither_words_nor_fonts() -> None:
         assert not (words[0] & words[1] or words[0] & words[2] or words[1] & words[2])
     faces = [set(families(split)) for split in SPLITS]
     assert not (faces[0] & faces[1] or faces[0] & faces[2] or faces[1] & faces[2])
-    assert all(len(HELD_OUT[split]) >= 2 for split in SPLITS[1:])
+    assert all(len(held) >= 2 for held in faces[1:])
+
+
+def test_a_font_that_is_missing_can_be_installed() -> None:
+    assert all(len(family.files) in (2, 3) for family in known().values())
+    needed = {known()[name].package for name in known().keys() - installed().keys()}
+    assert set(packages()) == needed
 
 
 def test_every_word_that_is_drawn_belongs_to_its_split() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,47 +18,26 @@ Coverage = NDArray[np.uint8]
 
 FOLDERS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
 
-FAMILIES = {
-    "Liberation Sans": ("LiberationSans-Regular", "LiberationSans-Bold", "LiberationSans-Italic"),
-    "Liberation Serif": (
-        "LiberationSerif-Regular",
-        "LiberationSerif-Bold",
-        "LiberationSerif-Italic",
-    ),
-    "Liberation Mono": ("LiberationMono-Regular", "LiberationMono-Bold", "LiberationMono-Italic"),
-    "DejaVu Sans": ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique"),
-    "DejaVu Sans Mono": ("DejaVuSansMono", "DejaVuSansMono-Bold", "DejaVuSansMono-Oblique"),
-    "Noto Sans": ("NotoSans-Regular", "NotoSans-Bold", "NotoSans-Italic"),
-    "Nimbus Sans": ("NimbusSans-Regular", "NimbusSans-Bold", "NimbusSans-Italic"),
-    "Nimbus Sans Narrow": (
-        "NimbusSansNarrow-Regular",
-        "NimbusSansNarrow-Bold",
-        "NimbusSansNarrow-Oblique",
-    ),
-    "Nimbus Roman": ("NimbusRoman-Regular", "NimbusRoman-Bold", "NimbusRoman-Italic"),
-    "C059": ("C059-Roman", "C059-Bold", "C059-Italic"),
-    "DejaVu Sans Condensed": (
-        "DejaVuSansCondensed",
-        "DejaVuSansCondensed-Bold",
-        "DejaVuSansCondensed-Oblique",
-    ),
-    "DejaVu Serif": ("DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-Italic"),
-    "P052": ("P052-Roman", "P052-Bold", "P052-Italic"),
-    "Noto Serif": ("NotoSerif-Regular", "NotoSerif-Bold", "NotoSerif-Italic"),
-    "URW Gothic": ("URWGothic-Book", "URWGothic-Demi", "URWGothic-BookOblique"),
-}
-
-"""Family -> names of its regular, bold and italic files."""
-
-HELD_OUT = {
-    "validation": ("DejaVu Sans Condensed", "DejaVu Serif", "P052"),
-    "test": ("Noto Serif", "URW Gothic", "Nimbus Sans Narrow"),
-}
-"""Families that training never sees, per split."""
+TABLE = Path(__file__).with_name("fonts.toml")
 
 
 class FontError(RuntimeError):
     """No usable font is installed."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """A font family that screens may use.
+
+    Attributes:
+        package: the Debian package that has it.
+        files: names of its regular, bold and, where there is one, italic file, without ending.
+        split: the only split in which it may appear.
+    """
+
+    package: str
+    files: tuple[str, ...]
+    split: str = "train"
 
 
 class Hinting(StrEnum):
@@ -76,11 +56,14 @@ class Hinting(StrEnum):
 
 
 _FLAGS = {
-    Hinting.LIGHT: freetype.FT_LOAD_TARGET_LIGHT,
-    Hinting.FULL: freetype.FT_LOAD_TARGET_NORMAL,
-    Hinting.NONE: freetype.FT_LOAD_NO_HINTING,
-    Hinting.MONO: freetype.FT_LOAD_TARGET_MONO,
-    Hinting.LCD: freetype.FT_LOAD_TARGET_LIGHT,
+    hinting: flag | freetype.FT_LOAD_NO_BITMAP
+    for hinting, flag in {
+        Hinting.LIGHT: freetype.FT_LOAD_TARGET_LIGHT,
+        Hinting.FULL: freetype.FT_LOAD_TARGET_NORMAL,
+        Hinting.NONE: freetype.FT_LOAD_NO_HINTING,
+        Hinting.MONO: freetype.FT_LOAD_TARGET_MONO,
+        Hinting.LCD: freetype.FT_LOAD_TARGET_LIGHT,
+    }.items()
 }
 _MODES = {
     Hinting.MONO: freetype.FT_RENDER_MODE_MONO,
@@ -201,33 +184,47 @@ def face(path: str, size: int, hinting: Hinting = Hinting.LIGHT) -> Face:
 
 
 @lru_cache(maxsize=1)
-def installed() -> dict[str, tuple[str, ...]]:
+def known() -> dict[str, Family]:
+    """The families of `TABLE` by name."""
+    table = tomllib.loads(TABLE.read_text("utf-8"))
+    return {name: Family(**{**row, "files": tuple(row["files"])}) for name, row in table.items()}
+
+
+@lru_cache(maxsize=1)
+def installed() -> dict[str, tuple[str, str, str]]:
     """Family -> files of its regular, bold and italic style, for known families found here.
 
     A family without an italic, as some distributions ship DejaVu, has its regular twice.
     """
-    files = {
+    found = {
         path.stem: str(path) for folder in FOLDERS for path in sorted(folder.rglob("*.[ot]tf"))
     }
     return {
-        family: (files[regular], files[bold], files.get(italic, files[regular]))
-        for family, (regular, bold, italic) in FAMILIES.items()
-        if regular in files and bold in files
+        name: (found[regular], found[bold], found.get(italic, found[regular]))
+        for name, family in known().items()
+        for regular, bold, italic in [(*family.files, family.files[0])[:3]]
+        if regular in found and bold in found
     }
 
 
 def families(split: str) -> Sequence[str]:
-    """The installed families of a split; training has every family that no other split holds.
+    """The installed families of a split.
 
     Raises:
         FontError: no family of the split is installed.
     """
-    held = {family for names in HELD_OUT.values() for family in names}
-    wanted = HELD_OUT.get(split) or tuple(name for name in FAMILIES if name not in held)
-    found = [family for family in wanted if family in installed()]
+    mine = {name: family for name, family in known().items() if family.split == split}
+    found = [name for name in mine if name in installed()]
     if not found:
+        packages = " ".join(sorted({family.package for family in mine.values()}))
         raise FontError(
-            f"expected one of the fonts {', '.join(wanted)} for the {split} split, found none; "
-            "install them (Debian: fonts-liberation2 fonts-dejavu-core fonts-noto-core)"
+            f"expected one of the fonts {', '.join(mine)} for the {split} split, found none; "
+            f"install them (Debian: {packages})"
         )
     return found
+
+
+def packages() -> Sequence[str]:
+    """Debian packages of the families that are missing here."""
+    missing = known().keys() - installed().keys()
+    return sorted({known()[name].package for name in missing})

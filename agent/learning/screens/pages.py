@@ -12,7 +12,7 @@ from agent.learning.screens.theme import Color, random_theme, readable
 from agent.learning.screens.vocabulary import Vocabulary
 from vision.geometry import Size
 
-SIZES = (9, 10, 10, 10, 11, 12, 13, 14, 16)
+SIZES = (9, 10, 10, 10, 11, 12, 13, 14, 16, 18, 21)
 """Pixels per em and how often each is used: small text is the hard one."""
 
 PLAIN = 0.4
