@@ -13,6 +13,7 @@ keyboard on a virtual one.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack
@@ -33,14 +34,16 @@ from actions.backends.x11 import X11Backend
 from actions.executor import Executor
 from actions.receipt import Outcome
 from actions.settle import Patience
-from actions.space import Action
+from actions.space import Action, Direction, Scroll
 from agent.environments.browser import BrowserError
 from agent.environments.display import DisplayError
 from agent.environments.miniwob import MiniWob, Pages, TaskError
 from agent.environments.offscreen import OffscreenMiniWob
 from agent.learning.harvest import SHARD_SIZE, HarvestError, allow, look, read_labels, shard_plan
 from agent.learning.mistakes import mistake
+from agent.learning.oracles.page import Move
 from agent.learning.oracles.tasks import ORACLES, next_move
+from agent.learning.oracles.variations import other_instruction
 from agent.learning.samples import Question, Sample, write_shard
 from agent.learning.scores import GEOMETRY, GEOMETRY_REWARD
 from agent.policies.hindsight import copies
@@ -49,6 +52,9 @@ from vision.geometry import Box
 
 NOISE = 0.12
 """So many actions are mistakes."""
+
+VARIATIONS = 3
+"""Other instructions for one picture, at most."""
 
 MAX_STEPS = 40
 """An episode that is not over by then is not learned from."""
@@ -65,7 +71,8 @@ class Demonstration:
     """One episode.
 
     Attributes:
-        samples: its states, each with the oracle's action as its first question.
+        samples: its states, each with the oracle's action as its first question; what it would do
+            next if it had been told something else comes after it.
         solved: whether the page paid the full reward.
         instructive: whether to learn from it. Every label is the oracle's, so an episode that a
             mistake ended teaches too; one that the oracle itself did not finish shows that the
@@ -92,6 +99,7 @@ class Demonstrator:
         self._world = world
         self._perform = perform
         self._noise = noise
+        self._heard: defaultdict[str, set[str]] = defaultdict(set)
 
     def play(self, task: str, seed: int) -> Demonstration:
         """One episode of a task that has an oracle.
@@ -114,10 +122,9 @@ class Demonstrator:
                 return Demonstration(tuple(samples), solved=False, instructive=False)
             labels = read_labels(world, seed)
             chosen = move.any(random)
-            question = Question(
-                instruction, chosen.action, chosen.box, tuple(done), also=chosen.also, end=move.end
-            )
-            sample = look(world, labels, [question], random)
+            asked = [_question(instruction, chosen, done)]
+            asked += self._variations(instruction, seed, done, random)
+            sample = look(world, labels, asked, random)
             if next_move(world, instruction, seed) != move:
                 continue  # the page changed meanwhile: the label is not this picture's
             samples.append(sample)
@@ -126,9 +133,32 @@ class Demonstrator:
             action = mistake(chosen, others, random) if wrong else chosen.action
             if self._perform(action) or copies(action):
                 done.append(action)
+        self._heard[task].add(instruction)
         complete = solved(world)
         instructive = complete or (wrong and world.reward().done)
         return Demonstration(tuple(samples), complete, instructive)
+
+    def _variations(
+        self, instruction: str, seed: int, done: Sequence[Action], random: Random
+    ) -> list[Question]:
+        """What would be right here if the page had asked for something else."""
+        found: dict[str, Question] = {}
+        for _ in range(VARIATIONS):
+            heard = self._heard[self._world.task]
+            said = other_instruction(self._world, instruction, seed, heard, random)
+            move = next_move(self._world, said, seed) if said else None
+            if said and move and not _from_memory(move.action):
+                found[said] = _question(said, move.any(random), done)
+        return [*found.values()]
+
+
+def _from_memory(action: Action) -> bool:
+    """Whether only who has been further up, looking for the same, can know that it is right."""
+    return isinstance(action, Scroll) and action.direction is Direction.UP
+
+
+def _question(instruction: str, move: Move, done: Sequence[Action]) -> Question:
+    return Question(instruction, move.action, move.box, tuple(done), also=move.also, end=move.end)
 
 
 def solved(world: Pages) -> bool:

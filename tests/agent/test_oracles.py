@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,7 @@ from agent.learning.harvest import FIRST_EVALUATION_SEED, HELD_OUT, HarvestError
 from agent.learning.mistakes import mistake
 from agent.learning.oracles.page import Move
 from agent.learning.oracles.tasks import ORACLES, next_move
+from agent.learning.oracles.variations import other_instruction
 from agent.learning.samples import read_shard, shard_digest
 from vision.geometry import Box, Point
 
@@ -176,3 +178,33 @@ def test_a_mistake_can_be_made(action: Action, seed: int) -> None:
     wrong = mistake(Move(action, box), [Box(10, 60, 50, 80)], Random(seed))
     assert all(AREA.contains(point) for point in points(wrong))
     assert not isinstance(wrong, Type) or wrong.text
+
+
+def test_one_picture_comes_with_several_instructions(world: OffscreenMiniWob) -> None:
+    player = Demonstrator(world, world.perform, noise=0)
+    samples = [s for seed in range(3) for s in player.play("click-checkboxes", seed).samples]
+    different = 0
+    for sample in samples:
+        said = [q for q in sample.questions if re.search(r"^Select .* Submit\.$", q.instruction)]
+        assert said[0] == sample.questions[0]
+        assert len({question.instruction for question in said}) == len(said)
+        different += len({question.box for question in said}) > 1
+    assert different >= 5
+
+
+def test_what_was_asked_on_another_page_is_asked_here(world: OffscreenMiniWob) -> None:
+    world.task = "number-checkboxes"
+    instruction = world.reset(0)
+    heard = [instruction, instruction.replace(instruction.split('"')[1], "7")]
+    said = {other_instruction(world, instruction, 0, heard, Random(n)) for n in range(9)}
+    assert said == {None, heard[1]}
+    assert next_move(world, heard[1], 0) != next_move(world, instruction, 0)
+
+
+def test_only_what_the_page_has_room_for_can_be_asked(world: OffscreenMiniWob) -> None:
+    world.task = "use-slider"
+    world.reset(0)
+    assert next_move(world, "Select 100000 with the slider and hit Submit.", 0) is None
+    world.task = "find-word"
+    world.reset(0)
+    assert next_move(world, "Find the 400th word in the paragraph", 0) is None

@@ -98,7 +98,7 @@ def drop_down(view: View) -> Move:
     return Move(Hotkey(("shift", "tab") if view.one("#area button").focused else ("tab",)))
 
 
-_POST_ACTIONS = {
+POST_ACTIONS = {
     "Share via DM": "share",
     "Copy link to Tweet": "copy",
     "Embed Tweet": "embed",
@@ -116,13 +116,13 @@ def post(view: View) -> Move:
     """One action on one user's post, perhaps in its menu."""
     user, label = view.match(r'For the user (\S+), click on the "(.*)" button')[1], view.quoted()[0]
     index = [name.text for name in view.all(".media .username")].index(user)
-    button = view.all(f".media .{_POST_ACTIONS[label]}")[index]
+    button = view.all(f".media .{POST_ACTIONS[label]}")[index]
     return click(button if button.shown else view.all(".media .more")[index])
 
 
 def posts(view: View) -> Move:
     """The same action on all or some of a user's posts."""
-    kind = _POST_ACTIONS[view.quoted()[0]]
+    kind = POST_ACTIONS[view.quoted()[0]]
     user = view.match(r"by (\S+) and then")[1]
     users = [name.text for name in view.all(".media .username")]
     right: list[Element] = []

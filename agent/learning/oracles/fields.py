@@ -86,7 +86,10 @@ def blocks(view: View) -> Move:
 def nth_word(view: View) -> Move:
     """Type one word of a paragraph."""
     number = int(view.match(r"Find the (\d+)")[1])
-    word = view.one("#area p").text.split()[number - 1]
+    words = view.one("#area p").text.split()
+    if number > len(words):
+        raise Lost(f"expected {number} words")
+    word = words[number - 1]
     return _fields(view, {"#answer-input": re.sub(r"[^a-zA-Z]", "", word)})
 
 

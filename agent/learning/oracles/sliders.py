@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 from actions.space import Hotkey
-from agent.learning.oracles.page import Move, View, around, click, click_at, drag
+from agent.learning.oracles.page import Lost, Move, View, around, click, click_at, drag
 from vision.geometry import Box, Point
 
 _FEW = 4
@@ -46,6 +46,8 @@ def _slide(view: View, selector: str, wanted: int) -> Move | None:
         "(s => ['value', 'min', 'max', 'orientation'].map(o => s.slider('option', o)))"
         f"($({selector!r}))"
     )
+    if not low <= wanted <= high:
+        raise Lost(f"expected a number from {low} to {high}, actually: {wanted}")
     if now == wanted:
         return None
     handle = view.one(f"{selector} .ui-slider-handle")
