@@ -14,18 +14,17 @@ from types import TracebackType
 
 from jeepney import DBusAddress, HeaderFields, MatchRule, Message, new_method_call
 from jeepney.bus_messages import message_bus
-from jeepney.io.blocking import DBusConnection, open_dbus_connection
-from jeepney.wrappers import DBusErrorResponse, unwrap_msg
+from jeepney.io.blocking import DBusConnection
+from jeepney.wrappers import unwrap_msg
+
+from agent.accessibility import BUS_ERRORS, accessibility_bus
 
 _ROLE_PASSWORD_TEXT = 40
 _FOCUS = "object:state-changed:focused"
-_LAUNCHER = DBusAddress("/org/a11y/bus", "org.a11y.Bus", "org.a11y.Bus")
 _REGISTRY = DBusAddress(
     "/org/a11y/atspi/registry", "org.a11y.atspi.Registry", "org.a11y.atspi.Registry"
 )
-_STATUS = DBusAddress("/org/a11y/bus", "org.a11y.Bus", "org.freedesktop.DBus.Properties")
 _CHANGES = MatchRule(type="signal", interface="org.a11y.atspi.Event.Object", member="StateChanged")
-_ERRORS = (OSError, KeyError, ValueError, TimeoutError, DBusErrorResponse)
 
 
 class PasswordWatch:
@@ -51,7 +50,7 @@ class PasswordWatch:
         try:
             self._connection = self._open()
             self._thread.start()
-        except _ERRORS as error:
+        except BUS_ERRORS as error:
             self.error = f"no accessibility bus: {error}" if str(error) else "no session bus"
         return self
 
@@ -71,12 +70,7 @@ class PasswordWatch:
         """The accessibility bus, with the focus asked for."""
         if not self._session:
             raise KeyError("DBUS_SESSION_BUS_ADDRESS is not set")
-        with open_dbus_connection(self._session) as session:
-            on = ("org.a11y.Status", "IsEnabled", ("b", True))
-            session.send_and_get_reply(new_method_call(_STATUS, "Set", "ssv", on), timeout=5)
-            asked = new_method_call(_LAUNCHER, "GetAddress")
-            reply = unwrap_msg(session.send_and_get_reply(asked, timeout=5))
-        bus = open_dbus_connection(reply[0])
+        bus = accessibility_bus(self._session)
         asked = new_method_call(_REGISTRY, "RegisterEvent", "sass", (_FOCUS, [], ""))
         bus.send_and_get_reply(asked, timeout=5)
         bus.send_and_get_reply(message_bus.AddMatch(_CHANGES), timeout=5)
@@ -102,6 +96,6 @@ class PasswordWatch:
         try:
             asked = new_method_call(widget, "GetRole")
             role = unwrap_msg(bus.send_and_get_reply(asked, timeout=1))[0]
-        except _ERRORS:
+        except BUS_ERRORS:
             role = 0  # it was closed meanwhile
         self.secret = role == _ROLE_PASSWORD_TEXT

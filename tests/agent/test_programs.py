@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from actions.space import CallUser
+from agent.accessibility import opened
 from agent.environments.program import ProgramError
 from agent.learning.grounding import of_shards
 from agent.learning.programs.__main__ import film, plays
 from agent.learning.programs.apps import APPS, THEMES
 from agent.learning.programs.reading import inventory
 from agent.learning.programs.stage import Play, samples
-from agent.learning.programs.tree import ACTIVE, MULTI_LINE, SHOWING, Node, opened
+from agent.learning.programs.tree import ACTIVE, MULTI_LINE, SHOWING, Node
 from agent.learning.samples import Sample
 from vision.geometry import Box, Size
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from jeepney import DBusAddress, new_method_call
-from jeepney.io.blocking import DBusConnection, open_dbus_connection
-from jeepney.wrappers import DBusErrorResponse, unwrap_msg
+from jeepney.wrappers import unwrap_msg
 
+from agent.accessibility import BUS_ERRORS, accessibility_bus
 from vision.geometry import Box
 
 ACTIVE, CHECKED, FOCUSED, MULTI_LINE, SHOWING = 1, 4, 12, 17, 25
@@ -26,9 +25,6 @@ MOST = 1500
 _SCREEN = 0
 _LABELLED_BY = 2
 _ROOT = DBusAddress("/org/a11y/atspi/accessible/root", "org.a11y.atspi.Registry")
-_STATUS = DBusAddress("/org/a11y/bus", "org.a11y.Bus", "org.freedesktop.DBus.Properties")
-_LAUNCHER = DBusAddress("/org/a11y/bus", "org.a11y.Bus", "org.a11y.Bus")
-_ERRORS = (OSError, KeyError, ValueError, TimeoutError, DBusErrorResponse)
 
 
 class TreeError(RuntimeError):
@@ -66,22 +62,6 @@ class Node:
             yield from child.all()
 
 
-def opened(address: str) -> DBusConnection:
-    """A connection to a bus; its launcher tells the address a moment before the bus listens.
-
-    Raises:
-        OSError: there is none after `PATIENCE`.
-    """
-    until = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return open_dbus_connection(address)
-        except (ConnectionRefusedError, FileNotFoundError):
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)
-
-
 class Tree:
     """The accessibility bus of a session, open inside a `with` block.
 
@@ -97,13 +77,8 @@ class Tree:
 
     def __enter__(self) -> Tree:
         try:
-            with open_dbus_connection(self._session) as session:
-                on = ("org.a11y.Status", "IsEnabled", ("b", True))
-                session.send_and_get_reply(new_method_call(_STATUS, "Set", "ssv", on), timeout=20)
-                asked = new_method_call(_LAUNCHER, "GetAddress")
-                (address,) = unwrap_msg(session.send_and_get_reply(asked, timeout=20))
-            self._bus = opened(address)
-        except _ERRORS as error:
+            self._bus = accessibility_bus(self._session, 20)
+        except BUS_ERRORS as error:
             raise TreeError(
                 f"expected an accessibility bus, actually: {error}; "
                 "install it with `apt-get install at-spi2-core`"
@@ -121,12 +96,12 @@ class Tree:
         """
         try:
             programs = self._call(_ROOT, "Accessible", "GetChildren")
-        except _ERRORS as error:
+        except BUS_ERRORS as error:
             raise TreeError(f"the accessibility bus is gone: {error}") from error
         self._left = MOST
         found: list[Node] = []
         for name, path in programs:
-            with suppress(*_ERRORS):  # a program that has just ended
+            with suppress(*BUS_ERRORS):  # a program that has just ended
                 windows = self._call(DBusAddress(path, name), "Accessible", "GetChildren")
                 found += [node for window in windows if (node := self._node(*window))]
         return found
@@ -137,7 +112,7 @@ class Tree:
         self._left -= 1
         if self._left < 0:
             return None
-        with suppress(*_ERRORS):
+        with suppress(*BUS_ERRORS):
             states = _bits(self._call(here, "Accessible", "GetState"))
             if SHOWING not in states:
                 return None
@@ -160,13 +135,13 @@ class Tree:
         )
 
     def _text(self, here: DBusAddress) -> str:
-        with suppress(*_ERRORS):
+        with suppress(*BUS_ERRORS):
             text: str = self._call(here, "Text", "GetText", "ii", (0, -1))
             return text
         return ""
 
     def _labels(self, here: DBusAddress) -> tuple[str, ...]:
-        with suppress(*_ERRORS):
+        with suppress(*BUS_ERRORS):
             relations = self._call(here, "Accessible", "GetRelationSet")
             targets = [one for kind, ones in relations if kind == _LABELLED_BY for one in ones]
             at = [DBusAddress(path, name) for name, path in targets]
@@ -174,7 +149,7 @@ class Tree:
         return ()
 
     def _picture(self, here: DBusAddress) -> bool:
-        with suppress(*_ERRORS):
+        with suppress(*BUS_ERRORS):
             width, height = self._call(here, "Image", "GetImageSize")
             return width > 0 and height > 0
         return False
