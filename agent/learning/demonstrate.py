@@ -1,9 +1,11 @@
 """Demonstrations: oracles play MiniWoB++ episodes.
 
-Some actions are replaced by plausible wrong ones. They are performed, but what a state is labelled
-with is always the oracle's own action there, so the data shows how to get back on the way.
+Some actions are replaced by plausible wrong ones, or by what a learner would do. They are
+performed, but what a state is labelled with is always the oracle's own action there, so the data
+shows how to get back on the way.
 
     python -m agent.learning.demonstrate --tasks click-tab-2,enter-text --count 40 --out DIR
+    python -m agent.learning.demonstrate --learner MODEL --noise 0.5 --out DIR
     python -m agent.learning.demonstrate --check
 
 Both play without a display, which is several times quicker; `--display` takes real mouse and
@@ -40,12 +42,15 @@ from agent.environments.display import DisplayError
 from agent.environments.miniwob import MiniWob, Pages, TaskError
 from agent.environments.offscreen import OffscreenMiniWob
 from agent.learning.harvest import SHARD_SIZE, HarvestError, allow, look, read_labels, shard_plan
+from agent.learning.learner import Learner
 from agent.learning.mistakes import mistake
 from agent.learning.oracles.page import Move
 from agent.learning.oracles.tasks import ORACLES, next_move
 from agent.learning.oracles.variations import other_instruction
 from agent.learning.samples import Question, Sample, write_shard
 from agent.learning.scores import GEOMETRY, GEOMETRY_REWARD
+from agent.model.checkpoint import CheckpointError
+from agent.policies.base import PolicyError
 from agent.policies.hindsight import copies
 from agent.signals import keyboard_interrupt, on_signals
 from vision.geometry import Box
@@ -66,6 +71,11 @@ _PATIENCE = Patience(still=0.03, quiet=0.06, reaction=0.2, blink=0)
 """Pages of this benchmark answer at once; waiting longer would only cost time."""
 
 
+_TROUBLE = (
+    HarvestError, TaskError, DisplayError, BrowserError, BackendError, CheckpointError, PolicyError
+)  # fmt: skip
+
+
 @dataclass(frozen=True, eq=False)
 class Demonstration:
     """One episode.
@@ -75,8 +85,8 @@ class Demonstration:
             next if it had been told something else comes after it.
         solved: whether the page paid the full reward.
         instructive: whether to learn from it. Every label is the oracle's, so an episode that a
-            mistake ended teaches too; one that the oracle itself did not finish shows that the
-            oracle was wrong somewhere, or that a mistake could not be made good.
+            mistake ended teaches too; one in which the oracle itself was lost shows that it was
+            wrong somewhere, or that an earlier mistake could not be made good.
     """
 
     samples: tuple[Sample, ...]
@@ -91,14 +101,20 @@ class Demonstrator:
         world: entered and left by the caller.
         perform: acts in it; whether that had a visible effect.
         noise: which part of the actions are mistakes, 0..1.
+        learner: does what it would do there, right or wrong; None means made-up mistakes.
     """
 
     def __init__(
-        self, world: Pages, perform: Callable[[Action], bool], noise: float = NOISE
+        self,
+        world: Pages,
+        perform: Callable[[Action], bool],
+        noise: float = NOISE,
+        learner: Learner | None = None,
     ) -> None:
         self._world = world
         self._perform = perform
         self._noise = noise
+        self._learner = learner
         self._heard: defaultdict[str, set[str]] = defaultdict(set)
 
     def play(self, task: str, seed: int) -> Demonstration:
@@ -119,7 +135,7 @@ class Demonstrator:
                 break
             move = next_move(world, instruction, seed)
             if move is None:
-                return Demonstration(tuple(samples), solved=False, instructive=False)
+                return Demonstration(tuple(samples), solved=False, instructive=wrong)
             labels = read_labels(world, seed)
             chosen = move.any(random)
             asked = [_question(instruction, chosen, done)]
@@ -128,9 +144,14 @@ class Demonstrator:
             if next_move(world, instruction, seed) != move:
                 continue  # the page changed meanwhile: the label is not this picture's
             samples.append(sample)
-            wrong = random.random() < self._noise
-            others = [Box(*element["box"]) for element in labels["elements"]]
-            action = mistake(chosen, others, random) if wrong else chosen.action
+            action = chosen.action
+            if random.random() < self._noise:
+                if self._learner is None:
+                    others = [Box(*element["box"]) for element in labels["elements"]]
+                    action = mistake(chosen, others, random)
+                else:
+                    action = self._learner.act(instruction, world.screen.grab(), done) or action
+            wrong = action != chosen.action
             if self._perform(action) or copies(action):
                 done.append(action)
         self._heard[task].add(instruction)
@@ -175,6 +196,7 @@ def demonstrate(
     noise: float = NOISE,
     display: bool = False,
     workers: int = 1,
+    learner: Path | None = None,
 ) -> Iterator[Path]:
     """Write one shard per `SHARD_SIZE` seeds of each task; shards that exist are kept.
 
@@ -185,6 +207,7 @@ def demonstrate(
         noise: which part of the actions are mistakes, 0..1.
         display: with real mouse and keyboard on a virtual display.
         workers: processes that share the tasks.
+        learner: folder of a model that acts in place of mistakes.
 
     Yields:
         The path of each shard, old or new.
@@ -199,7 +222,8 @@ def demonstrate(
     if missing := sorted(set(tasks) - ORACLES.keys()):
         raise HarvestError(f"expected tasks with an oracle, actually: {', '.join(missing)}")
     folder.mkdir(parents=True, exist_ok=True)
-    how = partial(_demonstrate, seeds=seeds, folder=folder, noise=noise, display=display)
+    player = partial(open_player, noise=noise, display=display, learner=learner)
+    how = partial(_demonstrate, seeds=seeds, folder=folder, player=player)
     yield from how(tasks) if workers == 1 else _shared_out(how, tasks, workers)
 
 
@@ -227,16 +251,19 @@ def _all(how: Callable[[Sequence[str]], Iterator[Path]], tasks: Sequence[str]) -
 
 
 def _demonstrate(
-    tasks: Sequence[str], seeds: range, folder: Path, noise: float, display: bool
+    tasks: Sequence[str],
+    seeds: range,
+    folder: Path,
+    player: Callable[[ExitStack], Demonstrator],
 ) -> Iterator[Path]:
     with ExitStack() as held:
-        player: Demonstrator | None = None  # no browser is started when nothing is missing
+        opened: Demonstrator | None = None  # no browser is started when nothing is missing
         failed: list[str] = []
         for path, task, part in shard_plan(tasks, seeds, folder):
             if not path.exists():
-                player = player or open_player(held, noise, display)
+                opened = opened or player(held)
                 try:
-                    _write(path, player, task, part)
+                    _write(path, opened, task, part)
                 except HarvestError as error:
                     failed.append(str(error))
                     continue
@@ -245,23 +272,28 @@ def _demonstrate(
             raise HarvestError("; ".join(failed))
 
 
-def open_player(held: ExitStack, noise: float = NOISE, display: bool = False) -> Demonstrator:
+def open_player(
+    held: ExitStack, noise: float = NOISE, display: bool = False, learner: Path | None = None
+) -> Demonstrator:
     """A demonstrator with a world of its own.
 
     Args:
         held: closes the world.
         noise: which part of the actions are mistakes, 0..1.
         display: with real mouse and keyboard on a virtual display.
+        learner: folder of a model that acts in place of mistakes.
 
     Raises:
         BrowserError: there is no browser, or it does not start.
+        CheckpointError: the folder has no model.
         DisplayError: there is no virtual display.
     """
+    student = Learner.load(learner) if learner else None
     if display:
         world = held.enter_context(MiniWob())
-        return Demonstrator(world, real_hands(world, held), noise)
+        return Demonstrator(world, real_hands(world, held), noise, student)
     offscreen = held.enter_context(OffscreenMiniWob())
-    return Demonstrator(offscreen, offscreen.perform, noise)
+    return Demonstrator(offscreen, offscreen.perform, noise, student)
 
 
 def real_hands(world: MiniWob, held: ExitStack) -> Callable[[Action], bool]:
@@ -336,6 +368,9 @@ def main(
     first_seed: Annotated[int, typer.Option(min=0)] = 0,
     count: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 40,
     noise: Annotated[float, typer.Option(min=0, max=1, help="Part of mistakes.")] = NOISE,
+    learner: Annotated[
+        Path | None, typer.Option(help="Model that acts in place of mistakes.")
+    ] = None,
     check_only: Annotated[bool, typer.Option("--check", help="Only print what is solved.")] = False,
     display: Annotated[bool, typer.Option("--display", help="Real mouse and keyboard.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 1,
@@ -350,10 +385,10 @@ def main(
                 )
                 raise typer.Exit(0 if perfect else 1)
             seeds = range(first_seed, first_seed + count)
-            shards = demonstrate(names, seeds, out, noise, display, workers)
+            shards = demonstrate(names, seeds, out, noise, display, workers, learner)
             for _ in track(shards, "Shards", total=len(names) * -(-count // SHARD_SIZE)):
                 pass
-    except (HarvestError, TaskError, DisplayError, BrowserError, BackendError) as error:
+    except _TROUBLE as error:
         raise SystemExit(f"demonstrate: {error}") from error
 
 

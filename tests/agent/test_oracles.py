@@ -15,11 +15,13 @@ from agent.environments.miniwob import AREA, tasks
 from agent.environments.offscreen import OffscreenMiniWob
 from agent.learning.demonstrate import Demonstrator, demonstrate, open_player
 from agent.learning.harvest import FIRST_EVALUATION_SEED, HELD_OUT, HarvestError
+from agent.learning.learner import Learner
 from agent.learning.mistakes import mistake
 from agent.learning.oracles.page import Move
 from agent.learning.oracles.tasks import ORACLES, next_move
 from agent.learning.oracles.variations import other_instruction
 from agent.learning.samples import read_shard, shard_digest
+from agent.policies.scripted import ScriptedPolicy
 from vision.geometry import Box, Point
 
 REPRESENTATIVE = (
@@ -208,3 +210,17 @@ def test_only_what_the_page_has_room_for_can_be_asked(world: OffscreenMiniWob) -
     world.task = "find-word"
     world.reset(0)
     assert next_move(world, "Find the 400th word in the paragraph", 0) is None
+
+
+def test_a_learner_makes_mistakes_of_its_own(world: OffscreenMiniWob) -> None:
+    wrong = "Action: click(start_box='(225,390)')"  # in thousandths of the screen
+    policy = ScriptedPolicy([wrong] + ["Action: finished(content='')"] * 20)
+    player = Demonstrator(world, world.perform, noise=1, learner=Learner(policy))
+    shown = player.play("click-option", 0)
+    assert shown.solved  # where the learner would end, the oracle goes on
+    first, second = (sample.questions[0] for sample in shown.samples[:2])
+    assert first.action == second.action
+    assert second.done == (Click(Point(36, 81)),)
+    assert [turn.text for turn in policy.seen[1].history] == [
+        "Action: click(start_box='(228,388)')"
+    ]
