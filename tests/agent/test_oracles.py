@@ -30,6 +30,7 @@ REPRESENTATIVE = (
     "click-collapsible-2-nodelay",
     "click-menu",
     "click-tab-2",
+    "daily-calendar",
     "drag-box",
     "email-inbox",
     "enter-password",

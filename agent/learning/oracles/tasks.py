@@ -8,6 +8,7 @@ from playwright.sync_api import Page
 
 from agent.environments.miniwob import Pages
 from agent.learning.oracles import (
+    calendars,
     choices,
     clicks,
     dragging,
@@ -25,6 +26,7 @@ Oracle = Callable[[View], Move]
 """The next move on the page; it raises `Lost` when it sees none."""
 
 ORACLES: dict[str, Oracle] = {
+    **calendars.ORACLES,
     **choices.ORACLES,
     **clicks.ORACLES,
     **dragging.ORACLES,

@@ -23,6 +23,7 @@ SAME_EVERYWHERE = frozenset(
         "choose-date-nodelay",
         "click-shades",
         "copy-paste-2",
+        "daily-calendar",
         "drag-circle",
         "drag-shapes",
         "drag-shapes-2",
