@@ -133,8 +133,10 @@ def agreement(view: View) -> Move:
 
 def table(view: View) -> Move:
     """Type the value of one row."""
-    key = view.match(r"value of (.*) into")[1]
-    return _fields(view, {"#tt": _rows(view)[key]})
+    key, rows = view.match(r"value of (.*) into")[1], _rows(view)
+    if key not in rows:
+        raise Lost(f"expected a row {key!r}")
+    return _fields(view, {"#tt": rows[key]})
 
 
 def two_rows(view: View) -> Move:
