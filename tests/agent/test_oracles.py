@@ -32,6 +32,7 @@ REPRESENTATIVE = (
     "click-tab-2",
     "daily-calendar",
     "drag-box",
+    "drag-shapes-2",
     "email-inbox",
     "enter-password",
     "enter-time",

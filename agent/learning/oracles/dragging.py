@@ -88,7 +88,7 @@ def shapes_into_box(view: View) -> Move:
     holder, shapes = view.one("#shape-container").rect, view.all(_SHAPES)
     states = list(zip(shapes, wanted, inside, strict=True))
     if lost := [shape for shape, want, now in states if want and not now and shape.box]:
-        return _into(holder, lost)
+        return _into(holder, lost, sum(inside))
     if spoiled := [reached(shape) for shape, want, now in states if now and not want and shape.box]:
         return replace(drag(spoiled[0], _outside(holder)), also=tuple(spoiled[1:]))
     return click(view.one(_SUBMIT))
@@ -112,15 +112,21 @@ def shapes_into_boxes(view: View) -> Move:
             and shape.box
         ]
         if lost:
-            return _into(holder, lost)
+            return _into(holder, lost, sum(now[side] for now in inside))
     return click(view.one(_SUBMIT))
 
 
-def _into(holder: Box, shapes: Sequence[Element]) -> Move:
-    """Drag any of the shapes into the middle of a box."""
+def _into(holder: Box, shapes: Sequence[Element], there: int) -> Move:
+    """Drag any of the shapes into a box, to one of six places by how many are there already.
+
+    In one place they would hide each other, and nobody could tell what is under the pile.
+    """
     boxes = [reached(shape) for shape in shapes]
-    room = _room(holder, [shape.rect for shape in shapes])
-    return replace(drag(boxes[0], holder.center, room), also=tuple(boxes[1:]))
+    place = Point(
+        holder.left + holder.width * (there % 3 + 1) / 4,
+        holder.top + holder.height * (there % 2 + 1) / 3,
+    )
+    return replace(drag(boxes[0], place), also=tuple(boxes[1:]))
 
 
 def _room(holder: Box, shapes: Sequence[Box]) -> Box:
