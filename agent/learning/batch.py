@@ -270,10 +270,11 @@ def _targets(
     """(token index, point, what it may hit) of every coordinate; the point lies in the first."""
     opening = tokenizer.special(BOX_START)
     places = [start + index for index, token in enumerate(ids) if token == opening]
+    found = zip(places, points(question.action), strict=True)
     known = ((question.box, *question.also), (question.end,))
     return [
         (place, point, tuple(box or _around(point) for box in boxes))
-        for place, point, boxes in zip(places, points(question.action), known, strict=False)
+        for (place, point), boxes in zip(found, known, strict=False)
     ]
 
 

@@ -15,8 +15,7 @@ keyboard on a virtual one.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -115,10 +114,14 @@ class Demonstrator:
         self._perform = perform
         self._noise = noise
         self._learner = learner
-        self._heard: defaultdict[str, set[str]] = defaultdict(set)
 
-    def play(self, task: str, seed: int) -> Demonstration:
+    def play(self, task: str, seed: int, heard: Collection[str] = ()) -> Demonstration:
         """One episode of a task that has an oracle.
+
+        Args:
+            task: its name.
+            seed: of the page.
+            heard: instructions of other pages of the task, which may be asked of this one too.
 
         Raises:
             BrowserError: the browser has died.
@@ -139,33 +142,47 @@ class Demonstrator:
             labels = read_labels(world, seed)
             chosen = move.any(random)
             asked = [_question(instruction, chosen, done)]
-            asked += self._variations(instruction, seed, done, random)
+            asked += self._variations(instruction, seed, done, heard, random)
             sample = look(world, labels, asked, random)
             if next_move(world, instruction, seed) != move:
                 continue  # the page changed meanwhile: the label is not this picture's
             samples.append(sample)
             action = chosen.action
             if random.random() < self._noise:
-                if self._learner is None:
-                    others = [Box(*element["box"]) for element in labels["elements"]]
-                    action = mistake(chosen, others, random)
-                else:
-                    action = self._learner.act(instruction, world.screen.grab(), done) or action
+                action = self._slip(chosen, labels, instruction, done, random)
             wrong = action != chosen.action
             if self._perform(action) or copies(action):
                 done.append(action)
-        self._heard[task].add(instruction)
         complete = solved(world)
         instructive = complete or (wrong and world.reward().done)
         return Demonstration(tuple(samples), complete, instructive)
 
+    def _slip(
+        self,
+        right: Move,
+        labels: dict[str, Any],
+        instruction: str,
+        done: Sequence[Action],
+        random: Random,
+    ) -> Action:
+        """What a learner does here, or a made-up mistake."""
+        if self._learner is not None:
+            frame = self._world.screen.grab()
+            return self._learner.act(instruction, frame, done) or right.action
+        others = [Box(*element["box"]) for element in labels["elements"]]
+        return mistake(right, others, random)
+
     def _variations(
-        self, instruction: str, seed: int, done: Sequence[Action], random: Random
+        self,
+        instruction: str,
+        seed: int,
+        done: Sequence[Action],
+        heard: Collection[str],
+        random: Random,
     ) -> list[Question]:
         """What would be right here if the page had asked for something else."""
         found: dict[str, Question] = {}
         for _ in range(VARIATIONS):
-            heard = self._heard[self._world.task]
             said = other_instruction(self._world, instruction, seed, heard, random)
             move = next_move(self._world, said, seed) if said else None
             if said and move and not _from_memory(move.action):
@@ -304,8 +321,12 @@ def real_hands(world: MiniWob, held: ExitStack) -> Callable[[Action], bool]:
 
 
 def _write(path: Path, player: Demonstrator, task: str, seeds: range) -> None:
-    episodes = (player.play(task, seed) for seed in seeds)
-    samples = [sample for one in episodes if one.instructive for sample in one.samples]
+    heard: set[str] = set()  # of this shard only, so that it is the same whatever exists already
+    samples: list[Sample] = []
+    for seed in seeds:
+        shown = player.play(task, seed, heard)
+        heard |= {sample.questions[0].instruction for sample in shown.samples}
+        samples += shown.samples if shown.instructive else ()
     if not samples:
         raise HarvestError(f"{task}: its oracle solved none of {seeds}; run with --check")
     write_shard(path, samples)

@@ -205,6 +205,16 @@ def test_what_was_asked_on_another_page_is_asked_here(world: OffscreenMiniWob) -
     assert next_move(world, heard[1], 0) != next_move(world, instruction, 0)
 
 
+def test_an_episode_depends_on_its_arguments_only(world: OffscreenMiniWob) -> None:
+    player = Demonstrator(world, world.perform, noise=0)
+    alone = player.play("choose-date-easy", 0).samples[0]
+    other = player.play("choose-date-easy", 1).samples[0].questions[0].instruction
+    assert player.play("choose-date-easy", 0).samples[0].questions == alone.questions
+    told = player.play("choose-date-easy", 0, [other]).samples[0]
+    assert other in [question.instruction for question in told.questions]
+    assert other not in [question.instruction for question in alone.questions]
+
+
 def test_only_what_the_page_has_room_for_can_be_asked(world: OffscreenMiniWob) -> None:
     world.task = "use-slider"
     world.reset(0)

@@ -26,7 +26,7 @@ def small_into_large(view: View) -> Move:
     if view.read("smallBoxContained()"):
         return click(view.one(_SUBMIT))
     small, large = view.one("#draggableSmall"), view.one("#draggableLarge")
-    return drag(reached(small), large.rect.center, _room(large.rect, [small.rect]))
+    return drag(reached(small), large.rect.center, _room(large.rect, small.rect))
 
 
 def in_grid(view: View) -> Move:
@@ -129,10 +129,9 @@ def _into(holder: Box, shapes: Sequence[Element], there: int) -> Move:
     return replace(drag(boxes[0], place), also=tuple(boxes[1:]))
 
 
-def _room(holder: Box, shapes: Sequence[Box]) -> Box:
-    """Where the middle of any of the shapes may be so that all of it is in the box."""
-    x = (holder.width - max(shape.width for shape in shapes)) / 2 - 1
-    y = (holder.height - max(shape.height for shape in shapes)) / 2 - 1
+def _room(holder: Box, shape: Box) -> Box:
+    """Where the middle of a shape may be so that all of it is in the box."""
+    x, y = (holder.width - shape.width) / 2 - 1, (holder.height - shape.height) / 2 - 1
     return around(holder.center, max(x, 1), max(y, 1))
 
 
