@@ -151,9 +151,7 @@ def grounding(
     )
     from agent.policies.ocr import OcrPolicy
 
-    shards = sorted(data.glob("*.npz")) if data else []
-    if data and not shards:
-        fail(f"expected shards in {data}, actually none; docs/data.md says how to make them")
+    shards = _shards(data) if data else ()
     with ExitStack() as stack:
         policies = [stack.enter_context(closing(policy_of(model, endpoint, profile)))]
         if ocr:
@@ -184,6 +182,31 @@ def reading(
     readings = evaluate_reading(load_engine(model or EMBEDDED).model, pages)
     _write_json(json_file, to_json(readings))
     Console(highlight=False).print(to_rich(readings))
+
+
+@evaluations.command()
+def decisions(
+    data: Annotated[Path, typer.Option(help="A folder of demonstrations, of pages never seen.")],
+    states: Annotated[int, typer.Option(min=1, help="The most of each task.")] = 20,
+    json_file: JsonFile = None,
+    model: Model = None,
+) -> None:
+    """Print how often a model decides as the demonstrator did, state by state."""
+    from rich.console import Console
+
+    from agent.learning.decisions import evaluate_decisions, to_json, to_rich
+    from agent.policies.local import EMBEDDED, load_engine
+
+    found = evaluate_decisions(load_engine(model or EMBEDDED).model, _shards(data), states)
+    _write_json(json_file, to_json(found))
+    Console(highlight=False).print(to_rich(found))
+
+
+def _shards(folder: Path) -> Sequence[Path]:
+    shards = sorted(folder.glob("*.npz"))
+    if not shards:
+        fail(f"expected shards in {folder}, actually none; docs/data.md says how to make them")
+    return shards
 
 
 def _play(

@@ -39,6 +39,12 @@ from vision.stem import CELL
 IGNORE = -100
 """Label of tokens that no loss is taken of."""
 
+BESIDE = -1
+"""Label of a cell without a letter, beside one that has one: there it is hard to say so."""
+
+BORDER = 0.25
+"""Part of a cell in which the middle of a letter may as well be in the next one."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -57,8 +63,8 @@ class Batch:
         point_patches: (Q,) the patch that holds the point.
         point_offsets: (Q, 2) where in that patch, (x, y) in 0..1.
         glyphs: (B * L, slots) classes of the letters centred in each patch.
-        letters: (B * L, cells) class of the letter centred in each cell of 2x2 pixels; IGNORE
-            beside one.
+        letters: (B * L, cells) class of the letter centred in each cell of 2x2 pixels, 0, BESIDE or
+            IGNORE, see `letter_cells`.
         asked: (N, S) the instructions of all questions, what was done before included.
         asked_rows: (N,) which screen a question is about.
         asked_starts: (N,) the index of its first token in the row.
@@ -337,21 +343,29 @@ def glyph_classes(glyphs: Glyphs, grid: tuple[int, int], slots: int, side: int =
 def letter_cells(glyphs: Glyphs, grid: tuple[int, int], side: int = 14) -> Tensor:
     """(L, cells) classes of the letters centred in each cell of 2x2 pixels.
 
-    A letter is named in its cell and those above and below. Beside and beyond them the answer is
-    IGNORE, as no one can tell to a pixel where the middle of a letter is; elsewhere it is 0.
-    All are IGNORE where no letter is known.
+    A letter is named in its cell and those above and below, beside which it is BESIDE. Beyond them
+    the answer is IGNORE, and beside them where the middle is near the border, as no one can tell
+    to a fraction of a pixel where it is; elsewhere it is 0. All are IGNORE where no letter is
+    known.
     """
     if not glyphs.chars:
         return torch.full((grid[0] * grid[1], (side // CELL) ** 2), IGNORE)
     height, width = (patches * side // CELL for patches in grid)
     known = [PRINTABLE.find(char) + 1 for char in glyphs.chars]
     classes = torch.tensor(known, dtype=torch.long)
-    x, y = torch.from_numpy(glyphs.centers).long().div(CELL, rounding_mode="floor").T
+    centers = torch.from_numpy(glyphs.centers) / CELL
+    x, y = centers.floor().long().T
+    inside_x = centers[:, 0] % 1
+    near = (inside_x > 1 - BORDER).long() - (inside_x < BORDER).long()
     cells = torch.zeros(height + 4, width + 2, dtype=torch.long)  # with a margin of 2 and 1
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    x, y, classes = x[inside] + 1, y[inside] + 2, classes[inside]
-    for down, right in (*((d, r) for d in (-1, 0, 1) for r in (-1, 1)), (-2, 0), (2, 0)):
-        cells[y + down, x + right] = IGNORE
+    x, y, near, classes = x[inside] + 1, y[inside] + 2, near[inside], classes[inside]
+    for down in (-1, 0, 1):
+        cells[y + down, x - 1] = cells[y + down, x + 1] = BESIDE
+    for down in (-1, 0, 1):
+        cells[y + down, x + near] = IGNORE
+    for down in (-2, 2):
+        cells[y + down, x] = IGNORE
     for down in (-1, 0, 1):
         cells[y + down, x] = classes
     tiles = cells[2:-2, 1:-1].unflatten(1, (grid[1], -1)).unflatten(0, (grid[0], -1))

@@ -23,7 +23,7 @@ from agent.environments.browser import BrowserError
 from agent.environments.miniwob import TaskError
 from agent.environments.offscreen import OffscreenMiniWob
 from agent.episodes.reader import Episode
-from agent.learning.demonstrate import MAX_STEPS, solved
+from agent.learning.demonstrator import MAX_STEPS, solved
 from agent.learning.harvest import SHARD_SIZE, HarvestError, allow, shard_plan
 from agent.learning.likelihood import Answer
 from agent.learning.oracles.page import Move

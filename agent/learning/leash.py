@@ -54,4 +54,4 @@ def _divergence(now: Tensor, then: Tensor) -> Tensor:
 def _said(model: KimiVL, batch: Batch, seen: Look) -> tuple[Tensor, Tensor]:
     """Logits: (answers' tokens, vocabulary) and (coordinates, patches)."""
     written = model.language_model.lm_head(seen.states[batch.labels != IGNORE]).float()
-    return written, point(model, batch, seen)[0].float()
+    return written, point(model, batch, seen).logits.float()

@@ -109,7 +109,7 @@ def _table(
         0, owner[wanted], _chosen(logits, looked.labels[wanted])
     )
     if len(batch.point_rows):
-        logits = point(model, batch, looked)[0].float() / temperature
+        logits = point(model, batch, looked).logits.float() / temperature
         where = owner[batch.point_rows, batch.point_tokens]
         total = total.index_add(0, where, _chosen(logits, batch.point_patches))
     if model.quoter is not None and len(batch.quote_rows):
@@ -168,7 +168,7 @@ def click_logits(
     seen = look(model, batch)
     asking = seen.states[batch.point_rows, batch.point_tokens]
     features = torch.cat([seen.patches.mean(1), asking], -1).detach()
-    return point(model, batch, seen)[0].float(), features
+    return point(model, batch, seen).logits.float(), features
 
 
 def _patch(answer: Answer, side: int) -> int:

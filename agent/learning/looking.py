@@ -9,9 +9,11 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from agent.learning.batch import IGNORE, Batch
+from agent.model import pointing
 from agent.model.copying import find_copies, takeable
 from agent.model.kimi_vl import Encoded, KimiVL
 from agent.model.lexical import find
+from agent.model.pointing import Pointed, Sought
 from agent.model.transcript import Transcript, transcribe
 
 
@@ -144,19 +146,17 @@ def _hints(model: KimiVL, batch: Batch, encoded: Encoded, shares: tuple[Tensor, 
     return hints.index_put(where, torch.cat(values).to(hints.dtype))
 
 
-def point(model: KimiVL, batch: Batch, seen: Look) -> tuple[Tensor, Tensor]:
-    """Where each coordinate of a batch would lie.
-
-    Returns:
-        (Q, L) logits of the patches and (Q, L, size) keys of the pointing head.
-    """
-    assert model.pointer is not None
+def point(model: KimiVL, batch: Batch, seen: Look) -> Pointed:
+    """Where each coordinate of a batch would lie."""
     states = seen.states[batch.point_rows, batch.point_tokens]
-    # Every question of a screen is compared with that screen's patches only.
-    keys = model.pointer.keys(seen.patches)[batch.point_rows]
-    logits = model.pointer(states, keys)
-    if model.lexicon is None or model.quoter is None or not len(states):
-        return logits, keys
+    sought = _sought(model, batch, seen) if len(states) else None
+    return pointing.point(model, states, seen.patches, batch.point_rows, batch.grids[0], sought)
+
+
+def _sought(model: KimiVL, batch: Batch, seen: Look) -> Sought | None:
+    """The words of the question that each coordinate answers."""
+    if model.lexicon is None or model.quoter is None:
+        return None
     of = batch.point_asked.tolist()
     shares = pad_sequence([seen.shares[n] for n in of], batch_first=True)
     ends = pad_sequence(
@@ -166,4 +166,4 @@ def point(model: KimiVL, batch: Batch, seen: Look) -> tuple[Tensor, Tensor]:
     counts = torch.tensor([len(batch.words[n]) for n in of])
     own = torch.arange(ends.shape[1]) < counts[:, None]
     known = model.quoter.read(batch.asked)[batch.point_asked[:, None], ends]
-    return logits + model.lexicon.aim(states, known, own, shares, batch.grids[0]), keys
+    return Sought(known, own, shares)

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from agent.learning.batch import IGNORE, Batch
+from agent.learning.batch import BESIDE, IGNORE, Batch
 from agent.learning.looking import Look, copied, look, point
 from agent.model.kimi_vl import KimiVL
+from agent.model.pointing import places
 
 
 @dataclass(frozen=True)
@@ -88,16 +89,16 @@ def _text(model: KimiVL, seen: Look) -> tuple[Tensor, Tensor]:
 
 def _point(model: KimiVL, seen: Look, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     """Soft cross-entropy over patches, share of points on target, mean offset error."""
-    assert model.pointer is not None
     states = seen.states
     if not len(batch.point_rows):
         return states.new_zeros(()), _nobody(states), states.new_zeros(())
     asking = states[batch.point_rows, batch.point_tokens]
-    logits, keys = point(model, batch, seen)
+    pointed = point(model, batch, seen)
+    logits = pointed.logits
     loss = -(batch.point_targets * logits.log_softmax(-1)).sum(-1).mean()
     hit = batch.point_targets.gather(1, logits.argmax(-1, keepdim=True)) > 0
-    right = keys[torch.arange(len(asking)), batch.point_patches]
-    offset = (model.pointer.offsets(asking, right) - batch.point_offsets).abs().mean()
+    inside = places(model, asking, pointed, batch.point_patches)
+    offset = (inside - batch.point_offsets).abs().mean()
     return loss, hit.float().mean(), offset
 
 
@@ -146,16 +147,23 @@ def _read(model: KimiVL, patches: Tensor, glyphs: Tensor) -> tuple[Tensor, Tenso
 
 
 def _spell(letters: Tensor | None, wanted: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy over cells with a letter and as many without; the share of letters right."""
+    """Cross-entropy of cells with a letter, and of those beside and elsewhere; letters right."""
     some, none = wanted > 0, (wanted == 0).nonzero()
     if letters is None or not some.any():
         return like.new_zeros(()), _nobody(like)
     logits = letters[some].float()
     empty = none[:: max(1, len(none) // len(logits))]  # most are: an even share of them is enough
-    blank = letters[empty[:, 0], empty[:, 1]].float()
     found = F.cross_entropy(logits, wanted[some])
-    loss = 0.5 * found + 0.5 * F.cross_entropy(blank, blank.new_zeros(len(blank)).long())
+    blank = _blank(letters[wanted == BESIDE]) + _blank(letters[empty[:, 0], empty[:, 1]])
+    loss = 0.5 * found + 0.25 * blank
     return loss, (logits.argmax(-1) == wanted[some]).float().mean()
+
+
+def _blank(logits: Tensor) -> Tensor:
+    """Mean cross-entropy of (n, classes) where there is no letter."""
+    if not len(logits):
+        return logits.sum().float()
+    return F.cross_entropy(logits.float(), torch.zeros(len(logits), dtype=torch.long))
 
 
 def _nobody(like: Tensor) -> Tensor:

@@ -22,6 +22,8 @@ NOT_HIDDEN = (
     "copier.embed.weight",
     "copier.before.weight",
     "copier.after.weight",
+    "second_look.clue.weight",
+    "second_look.found.weight",
     ".down",
     ".up",
 )

@@ -161,6 +161,11 @@ def read_shard(path: Path) -> tuple[Sample, ...]:
         ) from error
 
 
+def task_of(shard: Path) -> str:
+    """The task that a shard named TASK-SEED-COUNT.npz shows."""
+    return shard.stem.rsplit("-", 2)[0]
+
+
 def shard_digest(path: Path) -> str:
     """The SHA-256 (hex) that the shard states about its content.
 

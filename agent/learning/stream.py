@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from actions.space import Click, Finished
-from agent.learning.samples import Question, Sample, ShardError, read_shard, shard_digest
+from agent.learning.samples import Question, Sample, ShardError, read_shard, shard_digest, task_of
 from agent.learning.screens.generator import ScreenGenerator
 from agent.learning.screens.pages import text_page
 from agent.model.prompt import REMEMBERED
@@ -75,7 +75,7 @@ class Stream:
             samples = read_shard(shard)
             height, width, _ = samples[0].pixels.shape
             tasks = self._harvest.setdefault(Size(width, height), {})
-            tasks.setdefault(_task(shard), []).extend(samples)
+            tasks.setdefault(task_of(shard), []).extend(samples)
         if self.shards and not self._harvest.keys() & set(self.sizes):
             raise ShardError(
                 f"expected pictures of {_named(self.sizes)}, actually: {_named(self._harvest)}"
@@ -134,11 +134,6 @@ def _area(size: Size) -> float:
 
 def _named(sizes: Iterable[Size]) -> str:
     return ", ".join(sorted({f"{size.width:.0f}x{size.height:.0f}" for size in sizes}))
-
-
-def _task(shard: Path) -> str:
-    """The task that a shard named TASK-SEED-COUNT.npz shows."""
-    return shard.stem.rsplit("-", 2)[0]
 
 
 def _fitting(questions: Sequence[Question], letters: int) -> tuple[Question, ...]:

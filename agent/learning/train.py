@@ -126,6 +126,7 @@ class Trainer:
     def __post_init__(self) -> None:
         """Build model and optimiser; continue from the folder if it has a checkpoint."""
         self.world = world()
+        self._data = data_hash(self.shards, self.icons)  # of what will be read
         if self.recipe.accumulate % self.world.size:
             raise TrainingError(
                 f"expected `accumulate` to be a multiple of the {self.world.size} processes, "
@@ -207,7 +208,7 @@ class Trainer:
         state = {
             "step": self.step,
             "recipe": self.recipe.to_json(),
-            "data": data_hash(self.shards, self.icons),
+            "data": self._data,
             "shards": len(self.shards),
         }
         (partial / "state.new").write_text(json.dumps(state, indent=1))

@@ -66,6 +66,9 @@ class PointerConfig:
         word_heads: heads that look up words on the screen, 0 = there are none; they need a quoting
             head and a letter tower.
         copy_size: channels of the copying head, 0 = there is none; it needs the same.
+        look_size: channels of the second look, a multiple of 32, 0 = there is none; it needs
+            `word_heads`.
+        look_blocks: its blocks.
     """
 
     size: int = 256
@@ -74,6 +77,8 @@ class PointerConfig:
     quote_size: int = 0
     word_heads: int = 0
     copy_size: int = 0
+    look_size: int = 0
+    look_blocks: int = 2
 
 
 @dataclass(frozen=True)
@@ -93,9 +98,12 @@ class KimiVLConfig:
 
     def __post_init__(self) -> None:
         """Refuse heads that lack what they look at."""
-        if self.pointer is None or not (self.pointer.word_heads or self.pointer.copy_size):
+        pointer = self.pointer
+        if pointer is None or not (pointer.word_heads or pointer.copy_size or pointer.look_size):
             return
-        if not (self.vision.letter_blocks and self.pointer.quote_size):
+        if pointer.look_size and not pointer.word_heads:
+            raise ConfigError("look_size needs word_heads")
+        if not (self.vision.letter_blocks and pointer.quote_size):
             raise ConfigError(
                 "word_heads and copy_size need a letter tower (letter_blocks) and a quote_size"
             )

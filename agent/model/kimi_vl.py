@@ -19,8 +19,12 @@ from agent.model.decoder import LanguageModel
 from agent.model.lexical import Found, Lexicon, Lines, find, read_lines, words
 from agent.model.pointer import PointingHead, ReadingHead
 from agent.model.quoting import QuotingHead
+from agent.model.second_look import SecondLook
 from vision.moonvit import Grid, MoonVit
 from vision.projector import Projector
+
+ZERO_AT_FIRST = ("lexicon.hint.weight", "lexicon.spread.weight", "second_look.found.weight")
+"""Weights of parts that change nothing until they have learned to."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ class KimiVL(nn.Module):
         self.lexicon = Lexicon(config, word_heads, quote_size) if word_heads else None
         copy_size = config.pointer.copy_size if config.pointer else 0
         self.copier = CopyingHead(config, copy_size) if copy_size else None
+        looks = bool(config.pointer and config.pointer.look_size)
+        self.second_look = SecondLook(config, word_heads + 2) if looks else None
 
     @property
     def reads(self) -> bool:
@@ -162,7 +168,7 @@ class KimiVL(nn.Module):
                 std = 1.0
             elif name.endswith(".mix.weight"):
                 std *= 0.5
-            elif name.endswith(("lexicon.hint.weight", "lexicon.spread.weight")):
+            elif name.endswith(ZERO_AT_FIRST):
                 std = 0.0
             parameter.normal_(0, std, generator=generator)
         if self.lexicon is not None:  # at first, words are where they stand, and say nothing else

@@ -231,8 +231,8 @@ class Lexicon(nn.Module):
     """What to make of words that stand on the screen: two uses of `find`.
 
     The token after a word learns what the patches look like in which the word stands (`hints`). And
-    where a coordinate is due, a head chooses a word, and the patches of that word, or those at a
-    certain distance from them, are pointed at (`aim`).
+    where a coordinate is due, a head chooses a word (`choose`), and the patches of that word, or
+    those at a certain distance from them, are pointed at (`aim`).
     """
 
     def __init__(self, config: KimiVLConfig, heads: int, known: int) -> None:
@@ -267,20 +267,17 @@ class Lexicon(nn.Module):
         values = self.value(patches).unflatten(-1, (self.heads, SIZE)).transpose(0, 1)
         return self.hint((weights.to(values.dtype) @ values).transpose(0, 1).flatten(1))
 
-    def aim(
-        self, states: Tensor, known: Tensor, own: Tensor, shares: Tensor, grid: tuple[int, int]
-    ) -> Tensor:
-        """What the words add to the logits of pointing.
+    def choose(self, states: Tensor, known: Tensor, own: Tensor, shares: Tensor) -> Tensor:
+        """The words that each coordinate is about.
 
         Args:
             states: (Q, text hidden), one per coordinate.
             known: (Q, W, known), what `QuotingHead.read` knows of the end of each word.
             own: (Q, W), False where a row has fewer words.
             shares: (Q, W, L), from `find`.
-            grid: rows and columns of patches.
 
         Returns:
-            (Q, L) fp32.
+            (Q, heads, L) fp32: where the words stand that each head chooses.
         """
         query = self.query(states).unflatten(-1, (self.heads, SIZE)).float()
         keys = self.key(known).unflatten(-1, (self.heads, SIZE)).float()
@@ -288,5 +285,17 @@ class Lexicon(nn.Module):
         logits = logits.masked_fill(~own.unsqueeze(1), float("-inf"))
         nothing = TENFOLD * self.nothing.view(-1, 1).expand(len(states), -1, -1)
         chosen = torch.cat([nothing, logits], -1).softmax(-1)[..., 1:]
-        maps = TENFOLD * (chosen @ shares).unflatten(-1, grid)
+        return chosen @ shares
+
+    def aim(self, maps: Tensor, grid: tuple[int, int]) -> Tensor:
+        """What the words add to the logits of pointing.
+
+        Args:
+            maps: (Q, heads, L), from `choose`.
+            grid: rows and columns of patches.
+
+        Returns:
+            (Q, L) fp32.
+        """
+        maps = TENFOLD * maps.unflatten(-1, grid)
         return F.conv2d(maps, self.spread.weight.float(), padding=(2, 4)).flatten(1)

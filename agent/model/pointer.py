@@ -49,16 +49,16 @@ class PointingHead(nn.Module):
             return (keys @ query.unsqueeze(-1)).squeeze(-1) * self.log_scale.exp()
 
     def offsets(self, states: Tensor, keys: Tensor) -> Tensor:
-        """Where inside a patch.
+        """Logits of where inside a patch.
 
         Args:
             states: (Q, text hidden).
             keys: (Q, size): `keys` of the patch that each of them points at.
 
         Returns:
-            (Q, 2): (x, y) as fractions 0..1 of the patch's side.
+            (Q, 2): of (x, y) as fractions of the patch's side.
         """
-        return self.offset(torch.cat([self.query(states), keys], -1)).float().sigmoid()
+        return self.offset(torch.cat([self.query(states), keys], -1)).float()
 
 
 class ReadingHead(nn.Module):

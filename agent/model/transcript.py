@@ -39,7 +39,8 @@ _WIDTH = {char: width for chars, width in _WIDTHS.items() for char in chars}
 _USUAL = 0.55
 """Width of letters in ems, about as in all sans-serif fonts; what is not listed has the usual."""
 
-_THIN = 0.3
+NARROW = 0.45
+"""Ems that two letters in cells side by side are apart, at most."""
 
 _SPACE = 0.22
 """Ems by which two letters are further apart than their widths say, where a space is between."""
@@ -102,8 +103,12 @@ def _runs(lines: Lines) -> Iterator[_Run]:
         for start, stop in pairwise([0, *gaps, len(columns)]):
             own = columns[start:stop]
             if own:
-                chars = "".join(PRINTABLE[names[index, column]] for column in own)
+                chars = _chars(names[index], own)
                 yield _Run(height, tuple(own), chars, float(weights[index, own].sum()))
+
+
+def _chars(names: Letters, columns: Sequence[int]) -> str:
+    return "".join(PRINTABLE[names[column]] for column in columns)
 
 
 def _middles(columns: Sequence[int], names: Letters, weights: Letters) -> list[int]:
@@ -111,15 +116,16 @@ def _middles(columns: Sequence[int], names: Letters, weights: Letters) -> list[i
     middles: list[int] = []
     for column in columns:
         last = middles[-1] if middles else -2
-        if column - last > 1 or _two(names[last], names[column]):
+        if column - last > 1 or _two(*_chars(names, (last, column))):
             middles.append(column)
         elif weights[column] > weights[last]:
             middles[-1] = column
     return middles
 
 
-def _two(one: int, other: int) -> bool:
-    return one != other and all(_WIDTH.get(PRINTABLE[name], 1) <= _THIN for name in (one, other))
+def _two(one: str, other: str) -> bool:
+    """Whether letters in cells side by side are two."""
+    return one != other and _pitch(one, other) < NARROW
 
 
 def _strongest(runs: Iterable[_Run]) -> list[_Run]:
@@ -150,7 +156,7 @@ def _ordered(runs: Iterable[_Run]) -> Iterator[list[_Run]]:
 
 def _spaced(run: _Run) -> Iterator[tuple[str, int]]:
     """The letters of a run and their columns, with spaces where the next letter is far."""
-    em = _em(run)
+    em = _em(run.chars, run.columns)
     for index, (char, column) in enumerate(zip(run.chars, run.columns, strict=True)):
         if index:
             before, left = run.chars[index - 1], run.columns[index - 1]
@@ -159,13 +165,11 @@ def _spaced(run: _Run) -> Iterator[tuple[str, int]]:
         yield char, column
 
 
-def _em(run: _Run) -> float:
+def _em(chars: str, columns: Sequence[int]) -> float:
     """Cells to an em: most letters follow one another without a space."""
     steps = [
         (right - left) / _pitch(one, other)
-        for (one, other), (left, right) in zip(
-            pairwise(run.chars), pairwise(run.columns), strict=True
-        )
+        for (one, other), (left, right) in zip(pairwise(chars), pairwise(columns), strict=True)
     ]
     return median(steps) if steps else 1.0
 

@@ -12,6 +12,7 @@ from actions.dialects.scanner import escape
 from agent.model.constraint import Grammar
 from agent.model.copying import copy
 from agent.model.kimi_vl import Encoded, KimiVL
+from agent.model.pointing import Sought, places, point
 from agent.model.quoting import BYTES, CLOSINGS, LONGEST, TYPING, quote
 from agent.model.tokenizer import Tokenizer
 from agent.model.transcript import transcribe
@@ -194,37 +195,36 @@ class Writer:
         """Tokens of "(x,y)" and the closing box token, for where the pointing head looks."""
         assert self._screen is not None
         prepared, encoded = self._screen
-        bias = self._aim(state)
-        point, mass = choose_point(self._model, state, encoded, prepared, bias)
+        sought, bias = self._sought(state), self._avoid(state)
+        place, mass = choose_point(self._model, state, encoded, prepared, sought, bias)
         self.masses.append(mass)
-        text = f"({round(point.x)},{round(point.y)}){BOX_END}"
+        text = f"({round(place.x)},{round(place.y)}){BOX_END}"
         return self._tokenizer.encode(text, specials=True)
 
-    def _aim(self, state: Tensor) -> Tensor | None:
-        """(L,) what is added to the logits of pointing: words, and points to be avoided.
+    def _avoid(self, state: Tensor) -> Tensor | None:
+        """(L,) what is added to the logits of pointing where there are points to be avoided.
 
         A patch to be avoided takes those beside it along, as a label is wider than a patch.
         """
-        bias = self._words(state)
         if self.masses or not self._wish.avoided or self._screen is None:
-            return bias
+            return None
         prepared, side = self._screen[0], self._model.config.vision.patch_size
         rows, columns = prepared.grid_hw
-        bias = state.new_zeros(rows * columns) if bias is None else bias
-        for point in self._wish.avoided:
-            x, y = prepared.map.model_to_image(point)
+        bias = state.new_zeros(rows * columns)
+        for place in self._wish.avoided:
+            x, y = prepared.map.model_to_image(place)
             row, column = int(y // side), int(x // side)
             bias.view(rows, columns)[row, max(0, column - 1) : column + 2] = LAST
         return bias
 
-    def _words(self, state: Tensor) -> Tensor | None:
-        """(L,) what the words on the screen add to the logits of pointing."""
+    def _sought(self, state: Tensor) -> Sought | None:
+        """The words of the instruction, where they are looked for on the screen."""
         lexicon, quoter, found = self._model.lexicon, self._model.quoter, self._found
         if lexicon is None or quoter is None or found is None or self._screen is None:
             return None
         known = quoter.read(torch.tensor([self.asked], device=state.device))[:, list(found.ends)]
         own = torch.ones(known.shape[:2], dtype=torch.bool, device=state.device)
-        return lexicon.aim(state[None], known, own, found.shares[None], self._screen[0].grid_hw)[0]
+        return Sought(known, own, found.shares[None])
 
 
 def choose_point(
@@ -232,6 +232,7 @@ def choose_point(
     state: Tensor,
     encoded: Encoded,
     prepared: Prepared,
+    sought: Sought | None = None,
     bias: Tensor | None = None,
 ) -> tuple[Point, float]:
     """The point that a state means, in model space, and the probability mass around it.
@@ -241,22 +242,23 @@ def choose_point(
         state: (hidden,), the decoder's state at the box token.
         encoded: the picture pointed at.
         prepared: its grid and coordinate map.
+        sought: the words of the instruction.
         bias: (L,), added to the logits of its patches.
     """
-    assert model.pointer is not None
     rows, columns = prepared.grid_hw
     side = model.config.vision.patch_size
-    keys = model.pointer.keys(encoded.patches).to(state.dtype)
-    logits = model.pointer(state.unsqueeze(0), keys)[0]
+    states, only = state.unsqueeze(0), torch.zeros(1, dtype=torch.long, device=state.device)
+    pointed = point(model, states, encoded.patches[None], only, prepared.grid_hw, sought)
+    logits = pointed.logits[0]
     logits = (logits if bias is None else logits + bias).view(rows, columns)
     width, height = prepared.map.image
     # Patches whose centre is padding cannot be meant; the first one always can.
     logits[max(1, round(height / side)) :] = float("-inf")
     logits[:, max(1, round(width / side)) :] = float("-inf")
     weights = logits.flatten().softmax(-1).view(rows, columns)
-    best = int(weights.argmax())
-    row, column = divmod(best, columns)
-    offset = model.pointer.offsets(state.unsqueeze(0), keys[best].unsqueeze(0))[0]
+    best = weights.argmax()
+    row, column = divmod(int(best), columns)
+    offset = places(model, states, pointed, best[None])[0]
     x = min((column + float(offset[0])) * side, width - 0.5)
     y = min((row + float(offset[1])) * side, height - 0.5)
     around = weights[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from agent.learning.batch import IGNORE, collate, glyph_classes, letter_cells
+from agent.learning.batch import BESIDE, IGNORE, collate, glyph_classes, letter_cells
 from agent.learning.losses import Weights, score
 from agent.learning.recipe import Recipe
 from agent.learning.samples import Glyphs
@@ -42,13 +42,13 @@ def whole(cells: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
 
 
 def test_a_letter_is_named_in_its_cell_and_those_above_and_below() -> None:
-    glyphs = Glyphs("Ab.", np.array([[20.5, 15.0], [26.0, 15.0], [55.9, 41.9]], np.float32))
+    glyphs = Glyphs("Ab.", np.array([[20.2, 15.0], [27.0, 15.0], [55.9, 41.9]], np.float32))
     cells = whole(letter_cells(glyphs, (3, 4)), (3, 4))
     assert cells.shape == (21, 28)
-    for char, x, y in (("A", 10, 7), ("b", 13, 7)):
+    for char, x, y, left in (("A", 10, 7, IGNORE), ("b", 13, 7, BESIDE)):
         assert (cells[y - 1 : y + 2, x] == PRINTABLE.index(char) + 1).all()
-        for beside in (cells[y - 1 : y + 2, x - 1], cells[y - 1 : y + 2, x + 1]):
-            assert (beside == IGNORE).all()
+        assert (cells[y - 1 : y + 2, x - 1] == left).all()
+        assert (cells[y - 1 : y + 2, x + 1] == BESIDE).all()
         assert cells[y - 2, x] == cells[y + 2, x] == IGNORE
     assert cells[20, 27] == PRINTABLE.index(".") + 1
     assert (cells[10:17, :] == 0).all() and cells[0, 0] == 0

@@ -167,9 +167,9 @@ def test_a_new_lexicon_points_at_the_words_and_gives_no_hints() -> None:
     assert (model.lexicon.hints(there, torch.randn(18, 32)) == 0).all()
     known = model.quoter.read(torch.tensor([ids]))[:, [found[0].end]]
     own = torch.ones(1, 1, dtype=torch.bool)
-    aimed = model.lexicon.aim(torch.randn(1, 32), known, own, there[None], GRID)
-    assert (aimed[0].detach() > 1).equal(there[0] > 0.9)
-    nobodys = model.lexicon.aim(torch.randn(1, 32), known, ~own, there[None], GRID)
+    chosen = model.lexicon.choose(torch.randn(1, 32), known, own, there[None])
+    assert (model.lexicon.aim(chosen, GRID)[0].detach() > 1).equal(there[0] > 0.9)
+    nobodys = model.lexicon.choose(torch.randn(1, 32), known, ~own, there[None])
     assert (nobodys == 0).all()
 
 
@@ -198,7 +198,7 @@ def test_the_engine_sees_and_points_as_training_does() -> None:
     questions = tuple(Question(text, somewhere) for text in asked)
     batch = collate([Sample(pixels, questions, NOTHING)], TOKENIZER)
     with torch.no_grad():
-        logits = point(model, batch, look(model, batch))[0]
+        logits = point(model, batch, look(model, batch)).logits
     frame = Frame(pixels, Box(0, 0, pixels.shape[1], pixels.shape[0]))
     picture = Picture(prepare(frame), frame.digest)
     rows, columns = picture.prepared.grid_hw
@@ -257,6 +257,8 @@ def test_a_lexicon_needs_a_tower_and_a_quoting_head(tmp_path: Path) -> None:
         replace(plain, vision=replace(plain.vision, letter_blocks=0))
     with pytest.raises(ConfigError, match="quote_size"):
         replace(plain, pointer=PointerConfig(16, word_heads=2))
+    with pytest.raises(ConfigError, match="look_size needs word_heads"):
+        replace(plain, pointer=PointerConfig(16, quote_size=8, look_size=32))
 
 
 def test_only_training_from_samples_gives_a_network_a_lexicon(tmp_path: Path) -> None:

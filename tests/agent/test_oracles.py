@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from actions.space import Action, Click, Drag, Hotkey, Scroll, Type, points
 from agent.environments.miniwob import AREA, tasks
 from agent.environments.offscreen import OffscreenMiniWob
-from agent.learning.demonstrate import Demonstrator, demonstrate, open_player
+from agent.learning.demonstrate import demonstrate
+from agent.learning.demonstrator import Demonstrator, open_player
 from agent.learning.harvest import FIRST_EVALUATION_SEED, HELD_OUT, HarvestError
 from agent.learning.learner import Learner
 from agent.learning.mistakes import mistake

@@ -20,7 +20,7 @@ from agent.learning.demonstrate import demonstrate
 from agent.learning.recipe import Recipe
 from agent.learning.samples import ShardError, write_shard
 from agent.learning.stage import plot_curves
-from agent.learning.stream import Stream
+from agent.learning.stream import Stream, data_hash
 from agent.learning.train import Trainer, TrainingError
 from agent.model.checkpoint import load
 from tests.agent.killing import BrowserKiller
@@ -110,10 +110,18 @@ def test_a_cut_shard_is_named_before_the_first_step(tmp_path: Path) -> None:
     shard = tmp_path / "click-test-000000000-2.npz"
     write_shard(shard, [Stream(1, questions=2).sample(index) for index in range(2)])
     shard.write_bytes(shard.read_bytes()[:-200])
-    trainer = Trainer(RECIPE, tmp_path / "run", (shard,), shape=tiny_config())
     with pytest.raises(ShardError, match=r"click-test-000000000-2\.npz: cut short"):
-        trainer.run(lambda *_: None)
-    assert trainer.step == 0
+        Trainer(RECIPE, tmp_path / "run", (shard,), shape=tiny_config()).run(lambda *_: None)
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_that_is_gone_in_the_middle_stops_nothing(tmp_path: Path) -> None:
+    shard = tmp_path / "click-test-000000000-2.npz"
+    write_shard(shard, [Stream(1, questions=2).sample(index) for index in range(2)])
+    trainer = Trainer(RECIPE, tmp_path / "run", (shard,), shape=tiny_config())
+    known = data_hash((shard,))
+    trainer.run(lambda step, _: shard.unlink(missing_ok=True), save_every=1)
+    assert json.loads((tmp_path / "run" / "state.json").read_text())["data"] == known
 
 
 def test_a_browser_that_dies_while_data_is_made_costs_nothing_that_was_written(

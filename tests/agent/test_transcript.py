@@ -36,6 +36,7 @@ def test_an_empty_line_stands_between_lines_that_are_far_apart() -> None:
 
 def test_thin_letters_side_by_side_are_two_and_a_letter_seen_twice_is_one() -> None:
     assert transcribe(page((3, 2, "l"), (3, 3, "i"))).text == "li"
+    assert transcribe(page((3, 2, "r"), (3, 3, "t"))).text == "rt"
     assert transcribe(page((3, 2, "l"), (3, 3, "l"))).text == "l"
     assert len(transcribe(page((3, 2, "m"), (3, 3, "n"))).text) == 1
 

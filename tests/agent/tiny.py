@@ -13,7 +13,7 @@ from vision.moonvit import VisionConfig
 
 
 def tiny_config(pointing: bool = True, stem: bool = True, words: bool = False) -> KimiVLConfig:
-    """With `words`, it has a letter tower and a lexicon."""
+    """With `words`, it has a letter tower, a lexicon and what needs them."""
     tokenizer = embedded_tokenizer()
     return KimiVLConfig(
         vision=VisionConfig(
@@ -44,7 +44,9 @@ def tiny_config(pointing: bool = True, stem: bool = True, words: bool = False) -
             max_position_embeddings=512,
         ),
         media_placeholder_token_id=tokenizer.special(MEDIA),
-        pointer=PointerConfig(16, 3, 96, 8, *((2, 8) if words else ())) if pointing else None,
+        pointer=PointerConfig(16, 3, 96, 8, *((2, 8, 32, 1) if words else ()))
+        if pointing
+        else None,
     )
 
 
@@ -56,8 +58,10 @@ def tiny_model(
     letters = model.vision_tower.patch_embed.letters
     if model.lexicon is not None and letters is not None:
         letters.spell.weight.data *= 40  # sure of what it reads, though all of it is wrong
-        # A new lexicon gives no hints.
+        # A new lexicon gives no hints, a new second look changes nothing.
         model.lexicon.hint.weight.data.normal_(generator=torch.Generator().manual_seed(seed))
+    if model.second_look is not None:
+        model.second_look.found.weight.data.normal_(generator=torch.Generator().manual_seed(seed))
     return model.eval()
 
 

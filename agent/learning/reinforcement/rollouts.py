@@ -10,7 +10,7 @@ from random import Random
 from actions.space import ENDING, Action, on_points
 from agent.environments.browser import BrowserError
 from agent.environments.offscreen import OffscreenMiniWob
-from agent.learning.demonstrate import solved
+from agent.learning.demonstrator import solved
 from agent.learning.harvest import FIRST_EVALUATION_SEED
 from agent.learning.likelihood import Answer
 from agent.learning.recorded import picture_pixel
