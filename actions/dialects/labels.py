@@ -15,7 +15,8 @@ from actions.dialects.errors import ParseError
 from actions.dialects.scanner import EXAMPLE
 
 _LABEL = r"Action[ \t]*+[:\uff1a]"
-_CALL = r"\s*+(?:```(?:[A-Za-z]*+[ \t]*+\n)?+)?+\s*+[A-Za-z_]\w*+\s*+\("
+# Plain `?`: before Python 3.11.5 a possessive group that fails does not give back what it has read.
+_CALL = r"\s*+(?:```(?:[A-Za-z]*+[ \t]*+\n)?)?\s*+[A-Za-z_]\w*+\s*+\("
 _LINE = re.compile(rf"^[ \t]*+(?P<label>{_LABEL})(?={_CALL})", re.MULTILINE)
 _INLINE = re.compile(rf"(?<!\w)(?P<label>{_LABEL})(?={_CALL})")
 _ANY = re.compile(rf"(?<!\w){_LABEL}[ \t]*+")

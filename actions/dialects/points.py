@@ -10,7 +10,7 @@ from actions.dialects.scanner import Value
 from vision.geometry import Box, Point, Size
 
 _NUMBER = re.compile(r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?(?![\w.+-])", re.ASCII)
-_DRESS = re.compile(r"(?:<\|box_(?:start|end)\|>|</?(?:point|bbox|box)>|[\s()\[\]'\"])++")
+_DRESS = re.compile(r"(?:<\|box_(?:start|end)\|>|</?(?:point|bbox|box)>|[\s()\[\]'\"])+")
 
 
 def read_point(value: Value, source: str, extent: Size | None) -> Point:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from actions.dialects.errors import ParseError
 
-_GAP = re.compile(r"(?:[\s;]++|```(?:[A-Za-z]*+(?=\s|\Z))?+|Action[ \t]*+[:\uff1a])*+")
+# No group is possessive: before Python 3.11.5 one that fails does not give back what it has read.
+_GAP = re.compile(r"(?:[\s;]++|```(?:[A-Za-z]*+(?=\s|\Z))?|Action[ \t]*+[:\uff1a])*")
 _HEAD = re.compile(r"([A-Za-z_]\w*+)\s*+\(\s*+")
 _KEY = re.compile(r"([A-Za-z_]\w*+)\s*+=\s*+")
 _SPACE = re.compile(r"\s*+")

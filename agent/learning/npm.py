@@ -37,10 +37,26 @@ def package(name: str) -> Iterator[Path]:
         archives = list(folder.glob("*.tgz"))
         try:
             with tarfile.open(archives[0]) as archive:
-                archive.extractall(folder, filter="data")
+                _unpack(archive, folder)
         except (IndexError, tarfile.TarError, OSError) as error:
             raise NpmError(f"{name}: npm gave no package that can be read ({error})") from error
         yield folder / "package"
+
+
+def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
+    """Write the plain files of an archive; Python before 3.11.4 has no filter that does.
+
+    Raises:
+        TarError: a file would lie outside of the folder.
+    """
+    for member in archive:
+        path = (folder / member.name).resolve()
+        if not path.is_relative_to(folder.resolve()):
+            raise tarfile.TarError(f"{member.name} lies outside of the package")
+        content = archive.extractfile(member) if member.isfile() else None
+        if content is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.read())
 
 
 def _pack(npm: str, name: str, folder: Path) -> None:

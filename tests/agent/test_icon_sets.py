@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actions.space import CallUser
-from agent.learning.npm import NpmError, package
+from agent.learning.npm import NpmError, _unpack, package
 from agent.learning.screens import ScreenGenerator
 from agent.learning.screens.generator import SPLITS
 from agent.learning.screens.iconpackages import Source, fetch, names_of, spoken
@@ -133,6 +134,19 @@ def test_npm_gives_the_files_of_a_package(tmp_path: Path) -> None:
         assert (folder / "bell.svg").read_text() == BELL
     with pytest.raises(NpmError, match="npm has no file:"), package(f"file:{tmp_path / 'no'}"):
         pass
+
+
+def test_a_package_that_would_write_elsewhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with tarfile.open(tmp_path / "bad.tgz", "w:gz") as made:
+        made.add(tmp_path / "file", "package/../../elsewhere")
+    (tmp_path / "in").mkdir()
+    with (
+        tarfile.open(tmp_path / "bad.tgz") as archive,
+        pytest.raises(tarfile.TarError, match="outside of the package"),
+    ):
+        _unpack(archive, tmp_path / "in")
+    assert not (tmp_path / "elsewhere").exists()
 
 
 @given(st.text(max_size=20))
