@@ -10,11 +10,12 @@ from torch.nn.utils.rnn import pad_sequence
 
 from agent.learning.batch import IGNORE, Batch
 from agent.model import pointing
+from agent.model.clues import Asked
 from agent.model.copying import find_copies, takeable
 from agent.model.kimi_vl import Encoded, KimiVL
 from agent.model.lexical import find
 from agent.model.pointing import Pointed, Sought
-from agent.model.transcript import Transcript, transcribe
+from agent.model.transcript import Transcript
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def look(model: KimiVL, batch: Batch, encoded: Encoded | None = None) -> Look:
 
 def _copies(model: KimiVL, batch: Batch, encoded: Encoded) -> tuple[Copy, ...]:
     """Of the typed texts that are written as they stand, those that are not quoted."""
-    if model.copier is None or not encoded.lines:
+    if model.copier is None or not encoded.pages:
         return ()
     free = [
         number
@@ -90,11 +91,10 @@ def _copies(model: KimiVL, batch: Batch, encoded: Encoded) -> tuple[Copy, ...]:
         if text and not start
     ]
     rows = {number: int(batch.quote_rows[number]) for number in free}
-    pages = {row: transcribe(encoded.lines[row]) for row in set(rows.values())}
     return tuple(
-        Copy(number, pages[row], find_copies(batch.quote_texts[number], pages[row]))
+        Copy(number, page, find_copies(batch.quote_texts[number], page))
         for number, row in rows.items()
-        if pages[row].text
+        if (page := encoded.pages[row]).text
     )
 
 
@@ -111,7 +111,8 @@ def copied(model: KimiVL, batch: Batch, seen: Look) -> tuple[Tensor, Tensor]:
         row = int(batch.quote_rows[copy.number])
         state = seen.states[row, batch.quote_tokens[copy.number]][None]
         known, may = head.read(copy.page, seen.patches[row]), takeable(copy.page)
-        starts = head.starts(state, known, may)[0].log_softmax(-1)
+        hint = head.hint(state[0], _asked(model, batch, seen, copy.number), copy.page)
+        starts = head.starts(state, known, may, hint)[0].log_softmax(-1)
         spans = {first + 1: last for first, last in copy.spans} or {0: 0}
         wanted = starts[list(spans)]
         total = wanted.logsumexp(0)
@@ -125,6 +126,15 @@ def copied(model: KimiVL, batch: Batch, seen: Look) -> tuple[Tensor, Tensor]:
             right.append(best == 0)
         likely.append(total)
     return torch.stack(likely), torch.tensor(right)
+
+
+def _asked(model: KimiVL, batch: Batch, seen: Look, number: int) -> Asked | None:
+    """The words of the question that a typed text answers."""
+    if model.quoter is None or not seen.shares:
+        return None
+    question = int(batch.quote_asked[number])
+    ends = [word.end for word in batch.words[question]]
+    return Asked(model.quoter.read(batch.asked[question][None])[0, ends], seen.shares[question])
 
 
 def _hints(model: KimiVL, batch: Batch, encoded: Encoded, shares: tuple[Tensor, ...]) -> Tensor:

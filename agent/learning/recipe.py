@@ -175,5 +175,12 @@ def embedded_config() -> KimiVLConfig:
             max_position_embeddings=4096,
         ),
         media_placeholder_token_id=tokenizer.special(MEDIA),
-        pointer=PointerConfig(quote_size=128, word_heads=2, copy_size=128, look_size=128),
+        pointer=PointerConfig(
+            quote_size=128,
+            word_heads=2,
+            copy_size=128,
+            look_size=128,
+            inscriptions=True,
+            clues=True,
+        ),
     )

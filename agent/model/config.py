@@ -69,6 +69,9 @@ class PointerConfig:
         look_size: channels of the second look, a multiple of 32, 0 = there is none; it needs
             `word_heads`.
         look_blocks: its blocks.
+        inscriptions: whether visual tokens are told what is written where they look; needs
+            `copy_size`.
+        clues: whether the copying head looks for words of the instruction; needs `word_heads`.
     """
 
     size: int = 256
@@ -79,6 +82,8 @@ class PointerConfig:
     copy_size: int = 0
     look_size: int = 0
     look_blocks: int = 2
+    inscriptions: bool = False
+    clues: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,10 +104,10 @@ class KimiVLConfig:
     def __post_init__(self) -> None:
         """Refuse heads that lack what they look at."""
         pointer = self.pointer
+        if pointer is not None:
+            _refuse_lonely(pointer)
         if pointer is None or not (pointer.word_heads or pointer.copy_size or pointer.look_size):
             return
-        if pointer.look_size and not pointer.word_heads:
-            raise ConfigError("look_size needs word_heads")
         if not (self.vision.letter_blocks and pointer.quote_size):
             raise ConfigError(
                 "word_heads and copy_size need a letter tower (letter_blocks) and a quote_size"
@@ -151,6 +156,16 @@ class KimiVLConfig:
     def load(cls, directory: Path) -> KimiVLConfig:
         """Read `config.json` of a checkpoint folder."""
         return cls.from_json(json.loads((directory / "config.json").read_text("utf-8")))
+
+
+def _refuse_lonely(pointer: PointerConfig) -> None:
+    """Refuse parts of heads without what they add to."""
+    for part, needed in (
+        ("look_size", "word_heads"), ("clues", "word_heads"),
+        ("clues", "copy_size"), ("inscriptions", "copy_size"),
+    ):  # fmt: skip
+        if getattr(pointer, part) and not getattr(pointer, needed):
+            raise ConfigError(f"{part} needs {needed}")
 
 
 def _known(kind: type[T], raw: Mapping[str, Any]) -> T:

@@ -12,6 +12,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor, nn
 
+from agent.model.clues import Asked, Clues
 from agent.model.config import KimiVLConfig
 from agent.model.quoting import SpanHead
 from agent.model.transcript import Transcript
@@ -28,7 +29,8 @@ class CopyingHead(SpanHead):
     """Takes text from the screen.
 
     What is known of a character is its letter and those around, what the encoder makes of its
-    patch, and how many words of its block stand before and after it.
+    patch, and how many words of its block stand before and after it. Words of the instruction may
+    give clues where it begins.
     """
 
     def __init__(self, config: KimiVLConfig, size: int) -> None:
@@ -37,6 +39,15 @@ class CopyingHead(SpanHead):
         self.before = nn.Embedding(COUNTED, size)
         self.after = nn.Embedding(COUNTED, size)
         self.seen = nn.Linear(config.vision.hidden_size, size)
+        assert config.pointer is not None
+        words = config.pointer.quote_size
+        self.clues = Clues(config.text.hidden_size, words) if config.pointer.clues else None
+
+    def hint(self, state: Tensor, asked: Asked | None, page: Transcript) -> Tensor | None:
+        """(1, T): what the asked words say of each character to a state (hidden,), if anything."""
+        if self.clues is None or asked is None or not len(asked.known):
+            return None
+        return self.clues(state, asked, page)[None]
 
     def read(self, page: Transcript, patches: Tensor) -> Tensor:
         """A page of T > 0 characters and its patches (L, vision hidden) -> (1, T, size)."""
@@ -118,9 +129,16 @@ def _stands_alone(text: str, first: int, last: int) -> bool:
     )
 
 
-def copy(head: CopyingHead, state: Tensor, page: Transcript, patches: Tensor) -> str:
+def copy(
+    head: CopyingHead,
+    state: Tensor,
+    page: Transcript,
+    patches: Tensor,
+    asked: Asked | None = None,
+) -> str:
     """What the state (hidden,) copies from a page, one space between words; maybe nothing."""
     if not page.text:
         return ""
-    span = head.span(state, head.read(page, patches), takeable(page).to(state.device))
+    may, hint = takeable(page).to(state.device), head.hint(state, asked, page)
+    span = head.span(state, head.read(page, patches), may, hint)
     return "" if span is None else " ".join(page.text[span[0] : span[1] + 1].split())

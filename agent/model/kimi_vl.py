@@ -16,14 +16,19 @@ from agent.model.cache import Cache, Packed
 from agent.model.config import KimiVLConfig
 from agent.model.copying import CopyingHead
 from agent.model.decoder import LanguageModel
+from agent.model.inscriptions import Inscriptions
 from agent.model.lexical import Found, Lexicon, Lines, find, read_lines, words
 from agent.model.pointer import PointingHead, ReadingHead
 from agent.model.quoting import QuotingHead
 from agent.model.second_look import SecondLook
+from agent.model.transcript import Transcript, transcribe
 from vision.moonvit import Grid, MoonVit
 from vision.projector import Projector
 
-ZERO_AT_FIRST = ("lexicon.hint.weight", "lexicon.spread.weight", "second_look.found.weight")
+ZERO_AT_FIRST = (
+    *("lexicon.hint.weight", "lexicon.spread.weight"),
+    *("second_look.found.weight", "inscriptions.told.weight"),
+)
 """Weights of parts that change nothing until they have learned to."""
 
 
@@ -36,7 +41,8 @@ class Encoded:
         tokens: (L / 4, text hidden), the visual tokens, packed.
         grids: (rows, columns) of each image in patches.
         letters: (L, cells, classes) logits of the letter tower, if there is one.
-        lines: the same of each image as `Lexicon` and `CopyingHead` look at it, if there is one.
+        lines: the same of each image as `Lexicon` looks at it, if a head needs it.
+        pages: the same of each image as text, if there is a `CopyingHead`.
     """
 
     patches: Tensor
@@ -44,6 +50,7 @@ class Encoded:
     grids: tuple[Grid, ...]
     letters: Tensor | None = None
     lines: tuple[Lines, ...] = ()
+    pages: tuple[Transcript, ...] = ()
 
     @property
     def nbytes(self) -> int:
@@ -72,6 +79,8 @@ class KimiVL(nn.Module):
         self.lexicon = Lexicon(config, word_heads, quote_size) if word_heads else None
         copy_size = config.pointer.copy_size if config.pointer else 0
         self.copier = CopyingHead(config, copy_size) if copy_size else None
+        inscribed = self.copier is not None and config.pointer and config.pointer.inscriptions
+        self.inscriptions = Inscriptions(config, copy_size) if inscribed else None
         looks = bool(config.pointer and config.pointer.look_size)
         self.second_look = SecondLook(config, word_heads + 2) if looks else None
 
@@ -89,7 +98,23 @@ class KimiVL(nn.Module):
         if self.reads and letters is not None:
             images = letters.split([rows * columns for rows, columns in grids])
             lines = tuple(read_lines(x, grid) for x, grid in zip(images, grids, strict=True))
-        return Encoded(features, tokens, tuple(grids), letters, lines)
+        pages = () if self.copier is None else tuple(transcribe(each) for each in lines)
+        if self.inscriptions is not None and pages:
+            tokens = tokens + self._inscribed(features, pages, grids)
+        return Encoded(features, tokens, tuple(grids), letters, lines, pages)
+
+    def _inscribed(
+        self, features: Tensor, pages: Sequence[Transcript], grids: Sequence[Grid]
+    ) -> Tensor:
+        """(L / 4, text hidden): what the visual tokens are told of the letters on each page."""
+        assert self.copier is not None and self.inscriptions is not None
+        nothing = features.new_zeros(0, len(self.copier.nothing))
+        told = []
+        images = features.split([rows * columns for rows, columns in grids])
+        for page, patches, grid in zip(pages, images, grids, strict=True):
+            known = self.copier.read(page, patches)[0] if page.text else nothing
+            told.append(self.inscriptions(known, page.patches, grid))
+        return torch.cat(told)
 
     def look_up(self, asked: Sequence[int], encoded: Encoded) -> Found | None:
         """The words of an instruction on the one picture encoded; None without a lexicon."""

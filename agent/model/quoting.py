@@ -60,19 +60,24 @@ class SpanHead(nn.Module):
             x = x + F.gelu(convolution(x.transpose(1, 2)).transpose(1, 2))
         return x
 
-    def starts(self, states: Tensor, known: Tensor, quotable: Tensor) -> Tensor:
+    def starts(
+        self, states: Tensor, known: Tensor, quotable: Tensor, clues: Tensor | None = None
+    ) -> Tensor:
         """Where the text begins.
 
         Args:
             states: (N, text hidden), at the token `TYPING`.
             known: (N, T, size), of each character.
             quotable: (N, T), True = can be taken.
+            clues: (N, T), what else speaks for each character.
 
         Returns:
             (N, T + 1) logits; index 0 stands for "nothing is taken", i + 1 for character i.
         """
         query = self.first(states)
-        logits = _compare(query, self.first_key(known)).masked_fill(~quotable, float("-inf"))
+        logits = _compare(query, self.first_key(known))
+        logits = logits if clues is None else logits + clues
+        logits = logits.masked_fill(~quotable, float("-inf"))
         return torch.cat([_compare(query, self.nothing[None, None]), logits], -1)
 
     def ends(self, states: Tensor, known: Tensor, quotable: Tensor, starts: Tensor) -> Tensor:
@@ -82,9 +87,11 @@ class SpanHead(nn.Module):
         before = torch.arange(known.shape[1], device=known.device) < starts[:, None]
         return logits.masked_fill(~quotable | before, float("-inf"))
 
-    def span(self, state: Tensor, known: Tensor, may: Tensor) -> tuple[int, int] | None:
+    def span(
+        self, state: Tensor, known: Tensor, may: Tensor, clues: Tensor | None = None
+    ) -> tuple[int, int] | None:
         """First and last character that a state (hidden,) takes of one text; None = nothing."""
-        first = int(self.starts(state[None], known, may)[0].argmax()) - 1
+        first = int(self.starts(state[None], known, may, clues)[0].argmax()) - 1
         if first < 0:
             return None
         begun = torch.tensor([first], device=state.device)

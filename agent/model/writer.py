@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from actions.dialects.scanner import escape
+from agent.model.clues import Asked
 from agent.model.constraint import Grammar
 from agent.model.copying import copy
 from agent.model.kimi_vl import Encoded, KimiVL
 from agent.model.pointing import Sought, places, point
 from agent.model.quoting import BYTES, CLOSINGS, LONGEST, TYPING, quote
 from agent.model.tokenizer import Tokenizer
-from agent.model.transcript import transcribe
 from vision.geometry import Point
 from vision.image import Prepared
 
@@ -180,10 +180,12 @@ class Writer:
     def _copy(self, state: Tensor) -> str:
         """What is to be typed, where it stands on the screen; else nothing."""
         copier = self._model.copier
-        if copier is None or self._screen is None or not self._screen[1].lines:
+        if copier is None or self._screen is None or not self._screen[1].pages:
             return ""
         encoded = self._screen[1]
-        return copy(copier, state, transcribe(encoded.lines[0]), encoded.patches)
+        sought = self._sought(state)
+        asked = None if sought is None else Asked(sought.known[0], sought.shares[0])
+        return copy(copier, state, encoded.pages[0], encoded.patches, asked)
 
     def _closing(self, logits: Tensor) -> Tensor:
         """The logits without all that does not close a quotation."""

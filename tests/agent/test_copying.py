@@ -125,7 +125,7 @@ def test_a_head_needs_a_tower() -> None:
         replace(
             config,
             vision=replace(config.vision, letter_blocks=0),
-            pointer=replace(config.pointer, word_heads=0, look_size=0),
+            pointer=replace(config.pointer, word_heads=0, look_size=0, clues=False),
         )
 
 

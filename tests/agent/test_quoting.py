@@ -1,5 +1,7 @@
 """What is typed is quoted from the instruction: labels, head and engine agree."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -42,6 +44,8 @@ def test_generated_screens_ask_for_text_that_instruction_or_screen_hold() -> Non
     for index, action in found:
         sample = generator.sample(index)
         asked = next(q.instruction for q in sample.questions if q.action == action)
+        if re.search("problem|comes out|answer", asked):
+            continue  # what has to be worked out stands nowhere, see test_sums.py
         if action.text not in asked:
             seen += 1
             assert "".join(action.text.split()) in sample.glyphs.chars

@@ -13,7 +13,7 @@ from vision.moonvit import VisionConfig
 
 
 def tiny_config(pointing: bool = True, stem: bool = True, words: bool = False) -> KimiVLConfig:
-    """With `words`, it has a letter tower, a lexicon and what needs them."""
+    """With `words`, it has a letter tower, a lexicon and all that needs them."""
     tokenizer = embedded_tokenizer()
     return KimiVLConfig(
         vision=VisionConfig(
@@ -44,7 +44,7 @@ def tiny_config(pointing: bool = True, stem: bool = True, words: bool = False) -
             max_position_embeddings=512,
         ),
         media_placeholder_token_id=tokenizer.special(MEDIA),
-        pointer=PointerConfig(16, 3, 96, 8, *((2, 8, 32, 1) if words else ()))
+        pointer=PointerConfig(16, 3, 96, 8, *((2, 8, 32, 1, True, True) if words else ()))
         if pointing
         else None,
     )
@@ -62,6 +62,8 @@ def tiny_model(
         model.lexicon.hint.weight.data.normal_(generator=torch.Generator().manual_seed(seed))
     if model.second_look is not None:
         model.second_look.found.weight.data.normal_(generator=torch.Generator().manual_seed(seed))
+    if model.inscriptions is not None:  # a new one tells nothing
+        model.inscriptions.told.weight.data.normal_(generator=torch.Generator().manual_seed(seed))
     return model.eval()
 
 

@@ -52,6 +52,21 @@ _LYING = {
 }
 """For texts that must be read on the screen, by where they stand seen from a known one."""
 
+_SOLVING = (
+    "Solve the math problem and type your answer into the textbox. Press submit when done.",
+    "Work it out and type what comes out.",
+    "Type the right answer.",
+)
+_EQUATION = "Solve for x and type your answer into the textbox. Press Submit when done."
+_SOLVING_ONE = (
+    "Solve the {nth} problem.",
+    "Type your answer to the {nth} problem.",
+    "Type what comes out of {exercise}.",
+    "Type your answer to {exercise} into its textbox.",
+)
+SOLVED = 0.8
+"""Share of questions for what an exercise comes to, where there is one."""
+
 SEEN = 0.5
 """Share of questions for such texts, where there are any."""
 
@@ -75,6 +90,8 @@ class Dictation:
     def ask(self) -> Question | None:
         """A question, or None on a screen without a field that can be told apart."""
         rng = self._kit.rng
+        if any(e.answer for e in self._fields) and self._kit.chance(SOLVED):
+            return self._solution()
         if len(self._fields) == 1 and self._kit.chance(SEEN) and (seen := self._seen()):
             return seen
         if len(self._named) > 1 and self._kit.chance(0.5):
@@ -89,6 +106,20 @@ class Dictation:
             ordered = sorted(self._fields, key=lambda e: (e.box.top, e.box.left))
             return self._one(_NUMBERED, ordered[place], _ORDINALS[place])
         return None
+
+    def _solution(self) -> Question | None:
+        """A question for the answer to an exercise, the only one or one of several."""
+        exercises = sorted((e for e in self._fields if e.answer), key=lambda e: e.box.top)
+        field = self._kit.rng.choice(exercises)
+        place = exercises.index(field)
+        alike = [e for e in exercises if e.caption == field.caption]
+        if len(exercises) > len(_ORDINALS) or len(alike) > 1:
+            return None
+        wordings = _SOLVING if len(exercises) == 1 else _SOLVING_ONE
+        if len(exercises) == 1 and "=" in field.caption:
+            wordings = (_EQUATION, *_SOLVING[1:])
+        said = self._say(wordings, nth=_ORDINALS[place], exercise=field.caption)
+        return Question(said, Type(field.answer, point=field.point), field.box)
 
     def _seen(self) -> Question | None:
         """A question for a text that stands right of another one, or below it."""

@@ -21,6 +21,7 @@ class Element:
         size: "small", "large", or "" when size does not tell it apart.
         place: "dialog" for elements inside a dialog box, else "".
         anchor: where to click when that is not the middle of the box.
+        answer: of a field, what belongs in it if its caption is an exercise, or "".
     """
 
     kind: str
@@ -32,6 +33,7 @@ class Element:
     size: str = ""
     place: str = ""
     anchor: Point | None = None
+    answer: str = ""
 
     @property
     def point(self) -> Point:

@@ -24,6 +24,9 @@ ABSENT = 0.1
 TYPED = 0.5
 """Share of questions that ask for text to be typed, where there is a field for it."""
 
+EXERCISED = 0.9
+"""The same where there are exercises to be solved."""
+
 LOWER = 0.1
 """Share of labels that the instruction writes in lower case."""
 
@@ -65,8 +68,8 @@ class Questioner:
 
     def __init__(self, kit: Subject, typed: float = TYPED) -> None:
         self._kit = kit
-        self._typed = typed
         self._elements: Sequence[Element] = kit.canvas.elements
+        self._typed = EXERCISED if any(e.answer for e in self._elements) else typed
         # What is half hidden is never the answer, but it can make a question ambiguous.
         self._all = [*kit.canvas.elements, *kit.canvas.remains]
         self._kinds = Counter(element.kind for element in self._all)

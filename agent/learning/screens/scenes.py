@@ -10,6 +10,7 @@ from agent.learning.screens.iconsets import IconSet
 from agent.learning.screens.kit import Kit
 from agent.learning.screens.places import free, inset
 from agent.learning.screens.stacks import page, stack
+from agent.learning.screens.sums import sums
 from agent.learning.screens.theme import mix
 from vision.geometry import Box
 
@@ -142,6 +143,7 @@ SCENES: tuple[tuple[Scene, int], ...] = (
     (tabs, 4),
     (prose, 4),
     (windows.menu, 2),
+    (sums, 6),
 )
 """Scenes with how often each is used."""
 

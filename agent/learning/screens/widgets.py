@@ -123,6 +123,7 @@ def field(
     content: str = "",
     hint: bool = False,
     caption: str = "",
+    answer: str = "",
 ) -> Box:
     """A one-line text input with its content, or with a placeholder when `hint`."""
     theme, face = kit.theme, kit.theme.field_face
@@ -135,7 +136,7 @@ def field(
     shown = fitted(content, face, width - 8)
     ink = mix(theme.field_ink, theme.field, 0.55) if hint else theme.field_ink
     kit.canvas.text(x + 3, y + (tall - face.line) / 2, shown, face, ink)
-    kit.canvas.add(Element("text", box, shown, caption))
+    kit.canvas.add(Element("text", box, shown, caption, answer=answer))
     return box
 
 
