@@ -51,15 +51,49 @@ class CopyingHead(SpanHead):
 
     def read(self, page: Transcript, patches: Tensor) -> Tensor:
         """A page of T > 0 characters and its patches (L, vision hidden) -> (1, T, size)."""
-        before, after = counts(page.text)
+        return self.read_all([page], patches, [0]).unsqueeze(0)
+
+    def read_all(
+        self, pages: Sequence[Transcript], patches: Tensor, starts: Sequence[int]
+    ) -> Tensor:
+        """What is known of all characters of some pages, not all of them empty.
+
+        Args:
+            pages: what is written on each picture.
+            patches: (L, vision hidden) of all pictures, packed.
+            starts: which patch is the first one of each.
+
+        Returns:
+            (T, size), one page after the other.
+        """
         device = patches.device
-        x = (
-            self.embed(torch.tensor(list(page.text.encode("ascii")), device=device))
+        lengths = torch.tensor([len(page.text) for page in pages], device=device)
+        real = torch.arange(int(lengths.max()), device=device) < lengths[:, None]
+        x = patches.new_zeros(*real.shape, self.seen.out_features)
+        x = x.masked_scatter(real.unsqueeze(-1), self._letters(pages, patches, starts).to(x.dtype))
+        return self.in_context(x, real)[real]
+
+    def _letters(
+        self, pages: Sequence[Transcript], patches: Tensor, starts: Sequence[int]
+    ) -> Tensor:
+        """(T, size): what is known of each character of all pages by itself."""
+        letters: list[int] = []
+        before: list[int] = []
+        after: list[int] = []
+        places: list[int] = []
+        for page, start in zip(pages, starts, strict=True):
+            letters += page.text.encode("ascii")
+            here = counts(page.text)
+            before += here[0]
+            after += here[1]
+            places += [start + patch for patch in page.patches]
+        device = patches.device
+        return (
+            self.embed(torch.tensor(letters, device=device))
             + self.before(torch.tensor(before, device=device))
             + self.after(torch.tensor(after, device=device))
-            + self.seen(patches[torch.tensor(page.patches, device=device)])
+            + self.seen(patches[torch.tensor(places, device=device)])
         )
-        return self.in_context(x.unsqueeze(0))
 
 
 def takeable(page: Transcript) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from agent.model.config import KimiVLConfig
+from agent.model.transcript import Transcript
 from vision.moonvit import Grid
 
 
@@ -27,20 +28,26 @@ class Inscriptions(nn.Module):
         self.inner = nn.Linear(known, known)
         self.told = nn.Linear(known, config.text.hidden_size, bias=False)
 
-    def forward(self, known: Tensor, patches: Sequence[int], grid: Grid) -> Tensor:
-        """What is added to the visual tokens of one picture.
+    def forward(self, known: Tensor, pages: Sequence[Transcript], grids: Sequence[Grid]) -> Tensor:
+        """What is added to the visual tokens of some pictures.
 
         Args:
-            known: (T, known), from `CopyingHead.read`.
-            patches: of each character, `Transcript.patches`.
-            grid: rows and columns of patches.
+            known: (T, known), from `CopyingHead.read_all`.
+            pages: what is written on each picture.
+            grids: rows and columns of their patches.
 
         Returns:
-            (L / 4, text hidden).
+            (L / 4, text hidden), packed.
         """
         tall, wide = self.kernel
-        rows, columns = grid[0] // tall, grid[1] // wide
-        at = torch.tensor(patches, dtype=torch.long, device=known.device)
-        tokens = at // grid[1] // tall * columns + at % grid[1] // wide
+        tokens: list[int] = []
+        before = 0
+        for page, (rows, columns) in zip(pages, grids, strict=True):
+            tokens += [
+                before + patch // columns // tall * (columns // wide) + patch % columns // wide
+                for patch in page.patches
+            ]
+            before += rows // tall * (columns // wide)
         told = self.told(F.gelu(self.inner(known)))
-        return told.new_zeros(rows * columns, told.shape[1]).index_add(0, tokens, told)
+        where = torch.tensor(tokens, dtype=torch.long, device=known.device)
+        return told.new_zeros(before, told.shape[1]).index_add(0, where, told)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -99,22 +100,12 @@ class KimiVL(nn.Module):
             images = letters.split([rows * columns for rows, columns in grids])
             lines = tuple(read_lines(x, grid) for x, grid in zip(images, grids, strict=True))
         pages = () if self.copier is None else tuple(transcribe(each) for each in lines)
-        if self.inscriptions is not None and pages:
-            tokens = tokens + self._inscribed(features, pages, grids)
+        if self.inscriptions is not None and any(page.text for page in pages):
+            assert self.copier is not None, "the configuration says so"
+            sizes = [rows * columns for rows, columns in grids]
+            known = self.copier.read_all(pages, features, [0, *accumulate(sizes[:-1])])
+            tokens = tokens + self.inscriptions(known, pages, grids)
         return Encoded(features, tokens, tuple(grids), letters, lines, pages)
-
-    def _inscribed(
-        self, features: Tensor, pages: Sequence[Transcript], grids: Sequence[Grid]
-    ) -> Tensor:
-        """(L / 4, text hidden): what the visual tokens are told of the letters on each page."""
-        assert self.copier is not None and self.inscriptions is not None
-        nothing = features.new_zeros(0, len(self.copier.nothing))
-        told = []
-        images = features.split([rows * columns for rows, columns in grids])
-        for page, patches, grid in zip(pages, images, grids, strict=True):
-            known = self.copier.read(page, patches)[0] if page.text else nothing
-            told.append(self.inscriptions(known, page.patches, grid))
-        return torch.cat(told)
 
     def look_up(self, asked: Sequence[int], encoded: Encoded) -> Found | None:
         """The words of an instruction on the one picture encoded; None without a lexicon."""

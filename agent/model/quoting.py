@@ -54,9 +54,13 @@ class SpanHead(nn.Module):
             for dilation in _DILATIONS
         )
 
-    def in_context(self, x: Tensor) -> Tensor:
-        """(N, T, size) -> the same shape: each character with 26 to either side of it."""
+    def in_context(self, x: Tensor, real: Tensor | None = None) -> Tensor:
+        """(N, T, size) -> the same shape: each character with 26 to either side of it.
+
+        `real` (N, T) is False where a text has ended; what comes then is 0, as it is after T.
+        """
         for convolution in self.convolutions:
+            x = x if real is None else x * real.unsqueeze(-1)
             x = x + F.gelu(convolution(x.transpose(1, 2)).transpose(1, 2))
         return x
 
