@@ -16,13 +16,13 @@ from typing import Annotated
 
 import torch
 import typer
-from safetensors.torch import save_file
 from torch import Tensor
 
 from agent.learning.damage import DamageError, read_tensors
 from agent.learning.release import RECIPE
 from agent.learning.train import TrainingError
-from agent.model.checkpoint import CONFIG, WEIGHTS
+from agent.model import checkpoint
+from agent.model.checkpoint import WEIGHTS, CheckpointError
 from agent.model.kimi_vl import ZERO_AT_FIRST
 
 TOKENIZER = "tokenizer.json"
@@ -35,7 +35,7 @@ def averaged(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> dict[
     zero, of the others what they have become is kept.
 
     Raises:
-        TrainingError: the one did not come from the other.
+        TrainingError: the one did not come from the other, or weights have 8 bits or fewer.
     """
     if lost := sorted(before.keys() - after.keys()):
         raise TrainingError(f"expected one model, later; actually it lacks {', '.join(lost)}")
@@ -48,6 +48,8 @@ def averaged(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> dict[
                 f"expected one model, later; actually {name} is {tuple(earlier.shape)} and "
                 f"{tuple(later.shape)}"
             )
+        if later.dtype in (torch.int8, torch.uint8):
+            raise TrainingError(f"expected whole weights, actually {name} is {later.dtype}")
         made[name] = ((earlier.double() + later.double()) / 2).to(later.dtype)
     return made
 
@@ -56,16 +58,16 @@ def average(before: Path, after: Path, out: Path) -> None:
     """Write the mean of two model folders to a third one, in the shape of the later one.
 
     Raises:
-        TrainingError: the one did not come from the other.
+        TrainingError: the one did not come from the other, or weights have 8 bits or fewer.
         DamageError: a file is missing or damaged.
+        CheckpointError: a folder holds no model, or the new one cannot be written.
+        ValueError: the recipe is no JSON.
     """
     made = averaged(*(read_tensors(folder / WEIGHTS) for folder in (before, after)))
-    out.mkdir(parents=True, exist_ok=True)
-    for name in (CONFIG, TOKENIZER):
-        shutil.copyfile(after / name, out / name)
     stated = json.loads((after / RECIPE).read_text("utf-8"))
+    checkpoint.save(checkpoint.load(after), out, made)
+    shutil.copyfile(after / TOKENIZER, out / TOKENIZER)
     (out / RECIPE).write_text(json.dumps({**stated, "averaged": True}, indent=1) + "\n", "utf-8")
-    save_file(made, out / WEIGHTS, metadata={"format": "pt"})
 
 
 def main(
@@ -76,7 +78,7 @@ def main(
     """Average a model before and after a training."""
     try:
         average(before, after, out)
-    except (TrainingError, DamageError, OSError) as error:
+    except (TrainingError, DamageError, CheckpointError, OSError, ValueError) as error:
         raise SystemExit(f"averaging: {error}") from error
 
 

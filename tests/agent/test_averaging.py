@@ -46,6 +46,12 @@ def test_models_of_other_shapes_are_refused(after: dict[str, Tensor]) -> None:
         averaged({"a": torch.zeros(2)}, after)
 
 
+def test_quantised_weights_are_refused() -> None:
+    weights = {"a": torch.ones(2, dtype=torch.int8)}
+    with pytest.raises(TrainingError, match="expected whole weights"):
+        averaged(weights, weights)
+
+
 def test_the_mean_is_a_model_folder(tmp_path: Path) -> None:
     before, after = folder(tmp_path / "before", 1), folder(tmp_path / "after", 2)
     average(before, after, tmp_path / "mean")

@@ -104,6 +104,5 @@ def test_training_reaches_them_and_no_word_is_no_clue() -> None:
 def test_they_need_words() -> None:
     config = tiny_config(words=True)
     assert config.pointer is not None
-    for lonely in (replace(config.pointer, word_heads=0, look_size=0),):
-        with pytest.raises(ConfigError, match="clues needs word_heads"):
-            replace(config, pointer=lonely)
+    with pytest.raises(ConfigError, match="clues needs word_heads"):
+        replace(config, pointer=replace(config.pointer, word_heads=0, look_size=0))

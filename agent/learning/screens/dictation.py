@@ -64,6 +64,7 @@ _SOLVING_ONE = (
     "Type what comes out of {exercise}.",
     "Type your answer to {exercise} into its textbox.",
 )
+
 SOLVED = 0.8
 """Share of questions for what an exercise comes to, where there is one."""
 
