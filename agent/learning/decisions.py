@@ -24,9 +24,15 @@ from agent.learning.scores import wilson
 from agent.model.kimi_vl import KimiVL
 from agent.model.prompt import embedded_tokenizer
 
-PARTS = {"text": "text_right", "point": "point_right", "quote": "quote_right", "copy": "copy_right"}
-"""What a decision consists of: which action it is and what it types, where, and what it takes over
-from the instruction and from the screen."""
+PARTS = {
+    "text": "text_right",
+    "point": "point_right",
+    "quote": "quote_right",
+    "copy": "copy_right",
+    "write": "write_right",
+}
+"""What a decision consists of: which action it is and what it types, where, what it takes over
+from the instruction and from the screen, and what it finds words for itself."""
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,10 @@ from torch.nn.utils.rnn import pad_sequence
 
 from agent.learning.batch import IGNORE, Batch
 from agent.model import pointing
-from agent.model.clues import Asked
 from agent.model.copying import find_copies, takeable
 from agent.model.kimi_vl import Encoded, KimiVL
-from agent.model.lexical import find
-from agent.model.pointing import Pointed, Sought
+from agent.model.lexical import Sought, find
+from agent.model.pointing import Pointed
 from agent.model.transcript import Transcript
 
 
@@ -111,7 +110,8 @@ def copied(model: KimiVL, batch: Batch, seen: Look) -> tuple[Tensor, Tensor]:
         row = int(batch.quote_rows[copy.number])
         state = seen.states[row, batch.quote_tokens[copy.number]][None]
         known, may = head.read(copy.page, seen.patches[row]), takeable(copy.page)
-        hint = head.hint(state[0], _asked(model, batch, seen, copy.number), copy.page)
+        asked = _sought(model, batch, seen, [int(batch.quote_asked[copy.number])])
+        hint = head.hint(state[0], asked, copy.page)
         starts = head.starts(state, known, may, hint)[0].log_softmax(-1)
         spans = {first + 1: last for first, last in copy.spans} or {0: 0}
         wanted = starts[list(spans)]
@@ -126,15 +126,6 @@ def copied(model: KimiVL, batch: Batch, seen: Look) -> tuple[Tensor, Tensor]:
             right.append(best == 0)
         likely.append(total)
     return torch.stack(likely), torch.tensor(right)
-
-
-def _asked(model: KimiVL, batch: Batch, seen: Look, number: int) -> Asked | None:
-    """The words of the question that a typed text answers."""
-    if model.quoter is None or not seen.shares:
-        return None
-    question = int(batch.quote_asked[number])
-    ends = [word.end for word in batch.words[question]]
-    return Asked(model.quoter.read(batch.asked[question][None])[0, ends], seen.shares[question])
 
 
 def _hints(model: KimiVL, batch: Batch, encoded: Encoded, shares: tuple[Tensor, ...]) -> Tensor:
@@ -159,15 +150,14 @@ def _hints(model: KimiVL, batch: Batch, encoded: Encoded, shares: tuple[Tensor, 
 def point(model: KimiVL, batch: Batch, seen: Look) -> Pointed:
     """Where each coordinate of a batch would lie."""
     states = seen.states[batch.point_rows, batch.point_tokens]
-    sought = _sought(model, batch, seen) if len(states) else None
+    sought = _sought(model, batch, seen, batch.point_asked.tolist()) if len(states) else None
     return pointing.point(model, states, seen.patches, batch.point_rows, batch.grids[0], sought)
 
 
-def _sought(model: KimiVL, batch: Batch, seen: Look) -> Sought | None:
-    """The words of the question that each coordinate answers."""
+def _sought(model: KimiVL, batch: Batch, seen: Look, of: list[int]) -> Sought | None:
+    """The words of some questions, by their numbers."""
     if model.lexicon is None or model.quoter is None:
         return None
-    of = batch.point_asked.tolist()
     shares = pad_sequence([seen.shares[n] for n in of], batch_first=True)
     ends = pad_sequence(
         [torch.tensor([word.end for word in batch.words[n]], dtype=torch.long) for n in of],
@@ -175,5 +165,5 @@ def _sought(model: KimiVL, batch: Batch, seen: Look) -> Sought | None:
     )
     counts = torch.tensor([len(batch.words[n]) for n in of])
     own = torch.arange(ends.shape[1]) < counts[:, None]
-    known = model.quoter.read(batch.asked)[batch.point_asked[:, None], ends]
+    known = model.quoter.read(batch.asked[of])[torch.arange(len(of))[:, None], ends]
     return Sought(known, own, shares)

@@ -25,6 +25,7 @@ class Weights:
     spell: float = 1.0
     quote: float = 1.0
     copy: float = 1.0
+    write: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ def score(model: KimiVL, batch: Batch, weights: Weights) -> Scores:
     read, read_right = _read(model, encoded.patches, batch.glyphs)
     quoted, quote_right = _quote(model, states, batch)
     copying, copy_right = _copy(model, seen, batch)
+    writing, write_right = _write(model, seen, batch)
     spell, spell_right = _spell(encoded.letters, batch.letters, states)
     loss = (
         weights.text * text
@@ -57,6 +59,7 @@ def score(model: KimiVL, batch: Batch, weights: Weights) -> Scores:
         + weights.read * read
         + weights.quote * quoted
         + weights.copy * copying
+        + weights.write * writing
         + weights.spell * spell
     )
     metrics = {
@@ -64,7 +67,8 @@ def score(model: KimiVL, batch: Batch, weights: Weights) -> Scores:
         "offset_error": offset.where(~point_right.isnan(), torch.nan), "text_right": text_right,
         "point_right": point_right, "read_right": read_right, "quote_loss": quoted,
         "quote_right": quote_right, "copy_loss": copying, "copy_right": copy_right,
-        "spell_loss": spell, "spell_right": spell_right,
+        "write_loss": writing, "write_right": write_right, "spell_loss": spell,
+        "spell_right": spell_right,
     }  # fmt: skip
     return Scores(loss, {name: value.detach() for name, value in metrics.items()})
 
@@ -130,6 +134,31 @@ def _copy(model: KimiVL, seen: Look, batch: Batch) -> tuple[Tensor, Tensor]:
         return seen.states.new_zeros(()), _nobody(seen.states)
     likely, right = copied(model, batch, seen)
     return -likely.mean(), right.float().mean()
+
+
+def _write(model: KimiVL, seen: Look, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Negative log-likelihood of texts that stand nowhere, as a sum does, and the share right.
+
+    Their few tokens are lost among all those of `_text`, most of which are easy.
+    """
+    copied = {copy.number for copy in seen.copies if copy.spans}
+    starts = batch.quote_starts.tolist()
+    free = [
+        (number, len(text))
+        for number, text in enumerate(batch.quote_texts)
+        if text and not starts[number] and number not in copied
+    ]
+    if not free:
+        return seen.states.new_zeros(()), _nobody(seen.states)
+    owners = torch.cat([torch.full((length + 1,), at) for at, (_, length) in enumerate(free)])
+    tokens = torch.cat([batch.quote_tokens[n] + torch.arange(length + 1) for n, length in free])
+    rows = batch.quote_rows[[number for number, _ in free]][owners]
+    logits = model.language_model.lm_head(seen.states[rows, tokens]).float()
+    losses = F.cross_entropy(logits, seen.labels[rows, tokens], reduction="none")
+    wrong = logits.argmax(-1) != seen.labels[rows, tokens]
+    texts = losses.new_zeros(len(free))
+    right = texts.index_add(0, owners, wrong.float()) == 0
+    return texts.index_add(0, owners, losses).mean(), right.float().mean()
 
 
 def _read(model: KimiVL, patches: Tensor, glyphs: Tensor) -> tuple[Tensor, Tensor]:

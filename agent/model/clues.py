@@ -7,26 +7,11 @@ point at, and what lines say about each other is learned.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-from agent.model.lexical import SIZE, TENFOLD
+from agent.model.lexical import SIZE, TENFOLD, Sought, chosen
 from agent.model.transcript import Transcript
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The words of one instruction.
-
-    Attributes:
-        known: (W, known), what `QuotingHead.read` knows of the end of each word.
-        shares: (W, L), from `lexical.find`.
-    """
-
-    known: Tensor
-    shares: Tensor
 
 
 class Clues(nn.Module):
@@ -39,21 +24,20 @@ class Clues(nn.Module):
         self.nothing = nn.Parameter(torch.zeros(1))
         self.gain = nn.Parameter(torch.tensor([0.0, 0.2, 0.0, 0.0]))
 
-    def forward(self, state: Tensor, asked: Asked, page: Transcript) -> Tensor:
+    def forward(self, state: Tensor, asked: Sought, page: Transcript) -> Tensor:
         """What is added to the logits of beginning at each character of a page.
 
         Args:
             state: (hidden,), where text is due.
-            asked: the words.
+            asked: the words of one instruction.
             page: of T > 0 characters.
 
         Returns:
             (T,) fp32.
         """
-        logits = self.key(asked.known).float() @ self.query(state).float() * SIZE**-0.5
-        chosen = torch.cat([TENFOLD * self.nothing, logits]).softmax(0)[1:]
         place = torch.tensor(page.patches, device=state.device)
-        here = (chosen @ asked.shares)[place]
+        query = self.query(state).unsqueeze(0)
+        here = chosen(query, self.key(asked.known), self.nothing, asked)[0, 0, place]
         line = torch.tensor(line_numbers(page.text), device=state.device)
         lines = here.new_zeros(int(line[-1]) + 3)  # one more above and below
         lines = lines.scatter_reduce(0, line + 1, here, "amax", include_self=True)

@@ -12,8 +12,9 @@ from itertools import accumulate
 import torch
 from torch import Tensor, nn
 
-from agent.model.clues import Asked, Clues
+from agent.model.clues import Clues
 from agent.model.config import KimiVLConfig
+from agent.model.lexical import Sought
 from agent.model.quoting import SpanHead
 from agent.model.transcript import Transcript
 
@@ -43,9 +44,9 @@ class CopyingHead(SpanHead):
         words = config.pointer.quote_size
         self.clues = Clues(config.text.hidden_size, words) if config.pointer.clues else None
 
-    def hint(self, state: Tensor, asked: Asked | None, page: Transcript) -> Tensor | None:
+    def hint(self, state: Tensor, asked: Sought | None, page: Transcript) -> Tensor | None:
         """(1, T): what the asked words say of each character to a state (hidden,), if anything."""
-        if self.clues is None or asked is None or not len(asked.known):
+        if self.clues is None or asked is None or not asked.own.shape[1]:
             return None
         return self.clues(state, asked, page)[None]
 
@@ -168,7 +169,7 @@ def copy(
     state: Tensor,
     page: Transcript,
     patches: Tensor,
-    asked: Asked | None = None,
+    asked: Sought | None = None,
 ) -> str:
     """What the state (hidden,) copies from a page, one space between words; maybe nothing."""
     if not page.text:

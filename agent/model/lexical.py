@@ -110,6 +110,21 @@ class Found:
     shares: Tensor
 
 
+@dataclass(frozen=True)
+class Sought:
+    """The words of the instructions that some states answer.
+
+    Attributes:
+        known: (Q, W, known), what `QuotingHead.read` knows of the end of each word.
+        own: (Q, W), False where a row has fewer words.
+        shares: (Q, W, L), from `find`.
+    """
+
+    known: Tensor
+    own: Tensor
+    shares: Tensor
+
+
 def words(ids: Sequence[int]) -> tuple[Word, ...]:
     """The words among token ids: bytes are letters, any other token ends a word.
 
@@ -227,6 +242,26 @@ def _scores(gains: Tensor) -> Tensor:
     return torch.stack(best)
 
 
+def chosen(query: Tensor, keys: Tensor, nothing: Tensor, sought: Sought) -> Tensor:
+    """Where the words stand that some heads choose.
+
+    Args:
+        query: (Q, heads * SIZE).
+        keys: (Q, W, heads * SIZE), of the words.
+        nothing: (heads,), a tenth of the logit of choosing no word.
+        sought: the words.
+
+    Returns:
+        (Q, heads, L) fp32: shares of each word, weighted by how much it is chosen.
+    """
+    heads = query.unflatten(-1, (-1, SIZE)).float()
+    words = keys.unflatten(-1, (-1, SIZE)).float()
+    logits = torch.einsum("qhc,qwhc->qhw", heads, words) * SIZE**-0.5
+    logits = logits.masked_fill(~sought.own.unsqueeze(1), float("-inf"))
+    none = TENFOLD * nothing.view(-1, 1).expand(len(query), -1, -1)
+    return torch.cat([none, logits], -1).softmax(-1)[..., 1:] @ sought.shares
+
+
 class Lexicon(nn.Module):
     """What to make of words that stand on the screen: two uses of `find`.
 
@@ -267,25 +302,9 @@ class Lexicon(nn.Module):
         values = self.value(patches).unflatten(-1, (self.heads, SIZE)).transpose(0, 1)
         return self.hint((weights.to(values.dtype) @ values).transpose(0, 1).flatten(1))
 
-    def choose(self, states: Tensor, known: Tensor, own: Tensor, shares: Tensor) -> Tensor:
-        """The words that each coordinate is about.
-
-        Args:
-            states: (Q, text hidden), one per coordinate.
-            known: (Q, W, known), what `QuotingHead.read` knows of the end of each word.
-            own: (Q, W), False where a row has fewer words.
-            shares: (Q, W, L), from `find`.
-
-        Returns:
-            (Q, heads, L) fp32: where the words stand that each head chooses.
-        """
-        query = self.query(states).unflatten(-1, (self.heads, SIZE)).float()
-        keys = self.key(known).unflatten(-1, (self.heads, SIZE)).float()
-        logits = torch.einsum("qhc,qwhc->qhw", query, keys) * SIZE**-0.5
-        logits = logits.masked_fill(~own.unsqueeze(1), float("-inf"))
-        nothing = TENFOLD * self.nothing.view(-1, 1).expand(len(states), -1, -1)
-        chosen = torch.cat([nothing, logits], -1).softmax(-1)[..., 1:]
-        return chosen @ shares
+    def choose(self, states: Tensor, sought: Sought) -> Tensor:
+        """Where the words stand that each head chooses: (Q, text hidden) -> (Q, heads, L) fp32."""
+        return chosen(self.query(states), self.key(sought.known), self.nothing, sought)
 
     def aim(self, maps: Tensor, grid: tuple[int, int]) -> Tensor:
         """What the words add to the logits of pointing.

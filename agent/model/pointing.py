@@ -8,25 +8,11 @@ import torch
 from torch import Tensor
 
 from agent.model.kimi_vl import KimiVL
+from agent.model.lexical import Sought
 from vision.moonvit import Grid
 
 TENTH = 0.1
 """Logits as clues: of the size of what the network computes with."""
-
-
-@dataclass(frozen=True)
-class Sought:
-    """The words of the instructions that coordinates answer.
-
-    Attributes:
-        known: (Q, W, known), what `QuotingHead.read` knows of the end of each word.
-        own: (Q, W), False where a row has fewer words.
-        shares: (Q, W, L), from `lexical.find`.
-    """
-
-    known: Tensor
-    own: Tensor
-    shares: Tensor
 
 
 @dataclass(frozen=True)
@@ -68,7 +54,7 @@ def point(
     logits = model.pointer(states, keys)
     if model.lexicon is None or sought is None or not len(states):
         return Pointed(logits, keys)
-    maps = model.lexicon.choose(states, sought.known, sought.own, sought.shares)
+    maps = model.lexicon.choose(states, sought)
     logits = logits + model.lexicon.aim(maps, grid)
     if model.second_look is None:
         return Pointed(logits, keys)

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from actions.dialects.scanner import escape
-from agent.model.clues import Asked
 from agent.model.constraint import Grammar
 from agent.model.copying import copy
 from agent.model.kimi_vl import Encoded, KimiVL
-from agent.model.pointing import Sought, places, point
+from agent.model.lexical import Sought
+from agent.model.pointing import places, point
 from agent.model.quoting import BYTES, CLOSINGS, LONGEST, TYPING, quote
 from agent.model.tokenizer import Tokenizer
 from vision.geometry import Point
@@ -85,7 +85,7 @@ class Writer:
         self._typing = tokenizer.encode(TYPING)[-1] if model.quoter is not None else None
         self._action = tokenizer.encode(ACTION)[-1]
         self._closings = [tokenizer.encode(closing)[0] for closing in CLOSINGS]
-        self._quoted = False
+        self._quoted = self._texting = False
         grammar = wish.grammar
         self._stop = frozenset(wish.stop) | ({grammar.end} if grammar else frozenset())
         self._constraint = None if grammar is None else grammar.begin(self._opening)
@@ -136,7 +136,7 @@ class Writer:
         elif quoted := self._quote(state):
             following = quoted
         else:
-            following = self._choose(self._closing(logits) if self._quoted else logits)
+            following = self._choose(self._of_text(logits))
         self._quoted = bool(quoted)
         if following[0] in self._stop:
             self._ended = True
@@ -162,6 +162,8 @@ class Writer:
         room = self._wish.max_tokens - len(self.ids)
         run = tokens[:room] if self._constraint is None else self._constraint.advance(tokens, room)
         self.ids += run
+        for token in run:
+            self._texting = token == self._typing or (self._texting and token not in self._closings)
         if self._wish.emit is not None:
             self._wanted = all(self._wish.emit(token) for token in run)
         return run
@@ -183,15 +185,20 @@ class Writer:
         if copier is None or self._screen is None or not self._screen[1].pages:
             return ""
         encoded = self._screen[1]
-        sought = self._sought(state)
-        asked = None if sought is None else Asked(sought.known[0], sought.shares[0])
-        return copy(copier, state, encoded.pages[0], encoded.patches, asked)
+        return copy(copier, state, encoded.pages[0], encoded.patches, self._sought(state))
 
-    def _closing(self, logits: Tensor) -> Tensor:
-        """The logits without all that does not close a quotation."""
-        closing = torch.full_like(logits, float("-inf"))
-        closing[self._closings] = logits[self._closings]
-        return closing
+    def _of_text(self, logits: Tensor) -> Tensor:
+        """The logits without pieces of actions inside a text, of all but its end after a quotation.
+
+        A text is spelled; else the beginning of another action may be typed.
+        """
+        if not self._quoted and not self._texting:
+            return logits
+        left = torch.full_like(logits, float("-inf"))
+        left[self._closings] = logits[self._closings]
+        if not self._quoted:
+            left[:BYTES] = logits[:BYTES]
+        return left
 
     def _point(self, state: Tensor) -> list[int]:
         """Tokens of "(x,y)" and the closing box token, for where the pointing head looks."""

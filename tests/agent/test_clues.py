@@ -15,8 +15,9 @@ from agent.learning.batch import Batch, collate
 from agent.learning.looking import copied, look
 from agent.learning.losses import Weights
 from agent.learning.samples import Glyphs, Question, Sample
-from agent.model.clues import Asked, Clues, line_numbers
+from agent.model.clues import Clues, line_numbers
 from agent.model.config import ConfigError
+from agent.model.lexical import Sought
 from agent.model.prompt import embedded_tokenizer
 from agent.model.transcript import Transcript
 from tests.agent.test_copying import NOTHING, PIXELS, words_read
@@ -24,7 +25,11 @@ from tests.agent.tiny import learn, tiny_config, tiny_model
 from vision.geometry import Point
 
 PAGE = Transcript("ab cd\nef\tgh\n\nij", (0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 4, 4))
-ONE = torch.zeros(1, 8)
+
+
+def asked_for(known: Tensor, shares: Tensor) -> Sought:
+    """(W, known) and (W, L) of one instruction."""
+    return Sought(known[None], torch.ones(1, len(known), dtype=torch.bool), shares[None])
 
 
 def said(gain: list[float], *found: int) -> Tensor:
@@ -35,7 +40,7 @@ def said(gain: list[float], *found: int) -> Tensor:
         clues.nothing.fill_(-9)  # some word is always meant
         shares = torch.zeros(1, 5)
         shares[0, list(found)] = 1
-        spoken: Tensor = clues(torch.randn(8), Asked(ONE, shares), PAGE)
+        spoken: Tensor = clues(torch.randn(8), asked_for(torch.zeros(1, 8), shares), PAGE)
     return spoken / 10
 
 
@@ -59,9 +64,9 @@ def test_of_several_words_one_is_chosen() -> None:
         clues.key.weight.zero_()
         clues.key.bias.zero_()
         clues.nothing.fill_(-99)
-        even = clues(state, Asked(known, shares), PAGE)
+        even = clues(state, asked_for(known, shares), PAGE)
         clues.key.weight.copy_(torch.randn(64, 8) * 30)
-        torn = clues(state, Asked(known, shares), PAGE)
+        torn = clues(state, asked_for(known, shares), PAGE)
     assert float(even[0]) == pytest.approx(float(even[6])) == pytest.approx(1)
     assert abs(float(torn[0] - torn[6])) > 0.5
 
@@ -96,7 +101,7 @@ def test_training_reaches_them_and_no_word_is_no_clue() -> None:
         model.copier.clues.gain.zero_()
         without, _ = copied(model, batch, look(model, batch))
     assert not likely.allclose(without)
-    nothing = Asked(torch.zeros(0, 8), torch.zeros(0, 5))
+    nothing = asked_for(torch.zeros(0, 8), torch.zeros(0, 5))
     assert model.copier.hint(torch.zeros(32), nothing, PAGE) is None
     assert model.copier.hint(torch.zeros(32), None, PAGE) is None
 

@@ -31,6 +31,7 @@ from agent.model.lexical import (
     REACH,
     WRONG,
     Lines,
+    Sought,
     _scores,
     find,
     words,
@@ -167,9 +168,9 @@ def test_a_new_lexicon_points_at_the_words_and_gives_no_hints() -> None:
     assert (model.lexicon.hints(there, torch.randn(18, 32)) == 0).all()
     known = model.quoter.read(torch.tensor([ids]))[:, [found[0].end]]
     own = torch.ones(1, 1, dtype=torch.bool)
-    chosen = model.lexicon.choose(torch.randn(1, 32), known, own, there[None])
+    chosen = model.lexicon.choose(torch.randn(1, 32), Sought(known, own, there[None]))
     assert (model.lexicon.aim(chosen, GRID)[0].detach() > 1).equal(there[0] > 0.9)
-    nobodys = model.lexicon.choose(torch.randn(1, 32), known, ~own, there[None])
+    nobodys = model.lexicon.choose(torch.randn(1, 32), Sought(known, ~own, there[None]))
     assert (nobodys == 0).all()
 
 
