@@ -6,21 +6,21 @@ above or below. Nothing here is learned: rows of letters that are sure become ru
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median
 
 import numpy as np
 import numpy.typing as npt
 
 from agent.model.lexical import REACH, Lines
 from agent.model.pointer import PRINTABLE
+from agent.model.typesetting import doubled, pitch, words_end
 
 SURE = 128
 """Share, of 255, from which on a letter is taken to stand in a cell."""
 
-TALL = 2
+TALL = 3
 """Rows of cells above and below a run that belong to the same letters."""
 
 NEAR = 9
@@ -31,19 +31,8 @@ LONGEST = 2048
 
 Letters = npt.NDArray[np.uint8]
 
-_WIDTHS = {
-    "ijl|'": 0.22, "ftI.,:;!/\\[]": 0.28, "r()-`\"{}": 0.34, "cksvxyzJ": 0.5, "FTZL": 0.6,
-    "ABEKPSVXY&": 0.67, "CDHNRUw": 0.72, "GOQ": 0.78, "mM": 0.83, "%": 0.89, "W": 0.94, "@": 1.0,
-}  # fmt: skip
-_WIDTH = {char: width for chars, width in _WIDTHS.items() for char in chars}
-_USUAL = 0.55
-"""Width of letters in ems, about as in all sans-serif fonts; what is not listed has the usual."""
-
 NARROW = 0.45
 """Ems that two letters in cells side by side are apart, at most."""
-
-_SPACE = 0.22
-"""Ems by which two letters are further apart than their widths say, where a space is between."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +52,19 @@ class Transcript:
 
 @dataclass(frozen=True)
 class _Run:
-    """Letters of one row of cells, none out of reach of the next."""
+    """Letters of one row of cells, none out of reach of the next.
+
+    Attributes:
+        height: the row.
+        columns: the cells.
+        places: the same to a fraction of a cell.
+        chars: the letters.
+        weight: how sure they are, in all.
+    """
 
     height: int
     columns: tuple[int, ...]
+    places: tuple[float, ...]
     chars: str
     weight: float
 
@@ -103,8 +101,9 @@ def _runs(lines: Lines) -> Iterator[_Run]:
         for start, stop in pairwise([0, *gaps, len(columns)]):
             own = columns[start:stop]
             if own:
-                chars = _chars(names[index], own)
-                yield _Run(height, tuple(own), chars, float(weights[index, own].sum()))
+                own = _twice(own, names[index], weights[index], sure[index])
+                chars, places = _chars(names[index], own), tuple(_places(own, weights[index]))
+                yield _Run(height, tuple(own), places, chars, float(weights[index, own].sum()))
 
 
 def _chars(names: Letters, columns: Sequence[int]) -> str:
@@ -123,9 +122,48 @@ def _middles(columns: Sequence[int], names: Letters, weights: Letters) -> list[i
     return middles
 
 
+def _places(columns: Sequence[int], weights: Letters) -> Iterator[float]:
+    """Where letters stand to a fraction of a cell.
+
+    A middle near the border of its cell is seen in the next one too. What is seen in a cell between
+    two letters is half of either.
+    """
+    seen = np.pad(weights.astype(float), 2)
+    taken = {column + 2 for column in columns}
+    for column in columns:
+        here = column + 2
+        left, right = (
+            0.0 if here + side in taken else seen[here + side] / (1 + (here + 2 * side in taken))
+            for side in (-1, 1)
+        )
+        yield column + float((right - left) / (left + seen[here] + right))
+
+
+def _twice(columns: list[int], names: Letters, weights: Letters, sure: Letters) -> list[int]:
+    """The cells, and those beside that show the same letter once more."""
+    taken = set(columns)
+    beside = [_beside(column, names, sure, taken) for column in columns]
+    shares = [
+        0.0 if other < 0 else float(weights[other]) / float(weights[column])
+        for column, other in zip(columns, beside, strict=True)
+    ]
+    places = list(_places(columns, weights))
+    again = doubled(_chars(names, columns), places, shares)
+    return sorted([*columns, *(other for other, more in zip(beside, again, strict=True) if more)])
+
+
+def _beside(column: int, names: Letters, sure: Letters, taken: Collection[int]) -> int:
+    """The cell beside one that shows the same letter and is not taken; -1 where there is none."""
+    for other in (column - 1, column + 1):
+        free = 0 <= other < len(names) and other not in taken
+        if free and sure[other] >= SURE and names[other] == names[column]:
+            return other
+    return -1
+
+
 def _two(one: str, other: str) -> bool:
     """Whether letters in cells side by side are two."""
-    return one != other and _pitch(one, other) < NARROW
+    return one != other and pitch(one, other) < NARROW
 
 
 def _strongest(runs: Iterable[_Run]) -> list[_Run]:
@@ -155,25 +193,9 @@ def _ordered(runs: Iterable[_Run]) -> Iterator[list[_Run]]:
 
 
 def _spaced(run: _Run) -> Iterator[tuple[str, int]]:
-    """The letters of a run and their columns, with spaces where the next letter is far."""
-    em = _em(run.chars, run.columns)
-    for index, (char, column) in enumerate(zip(run.chars, run.columns, strict=True)):
-        if index:
-            before, left = run.chars[index - 1], run.columns[index - 1]
-            if column - left > em * (_pitch(before, char) + _SPACE):
-                yield " ", left
+    """The letters of a run and their columns, with spaces between words."""
+    ends = [*words_end(run.chars, run.places), False]
+    for char, column, end in zip(run.chars, run.columns, ends, strict=True):
         yield char, column
-
-
-def _em(chars: str, columns: Sequence[int]) -> float:
-    """Cells to an em: most letters follow one another without a space."""
-    steps = [
-        (right - left) / _pitch(one, other)
-        for (one, other), (left, right) in zip(pairwise(chars), pairwise(columns), strict=True)
-    ]
-    return median(steps) if steps else 1.0
-
-
-def _pitch(one: str, other: str) -> float:
-    """Ems between the middles of two letters side by side."""
-    return (_WIDTH.get(one, _USUAL) + _WIDTH.get(other, _USUAL)) / 2
+        if end:
+            yield " ", column

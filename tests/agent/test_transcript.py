@@ -41,6 +41,20 @@ def test_thin_letters_side_by_side_are_two_and_a_letter_seen_twice_is_one() -> N
     assert len(transcribe(page((3, 2, "m"), (3, 3, "n"))).text) == 1
 
 
+def test_a_letter_seen_in_two_cells_stands_twice_where_there_is_room_for_two() -> None:
+    beside = (3, 0, "sand"), (3, 11, "l"), (3, 12, "l")
+    assert transcribe(page(*beside, (3, 14, "an"))).text == "sandllan"
+    assert transcribe(page(*beside, (3, 13, "an"))).text == "sandlan"
+
+
+def test_a_letter_seen_a_little_in_the_next_cell_stands_near_it() -> None:
+    """Steps of 4 cells are words' ends where letters are 3 apart, if not brought about by cells."""
+    lines = page((8, 2, "non"), (8, 12, "no"))
+    assert transcribe(lines).text == "non no"
+    lines.weights[0, 9], lines.weights[0, 11] = 200, 200  # n to the right, the next to the left
+    assert transcribe(lines).text == "nonno"
+
+
 def test_nothing_is_read_from_an_empty_page() -> None:
     read = transcribe(page())
     assert read.text == "" and read.patches == ()
