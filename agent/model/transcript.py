@@ -89,6 +89,15 @@ def transcribe(lines: Lines) -> Transcript:
     return Transcript("".join(chars[:LONGEST]), tuple(patches[:LONGEST]))
 
 
+def lines_of_cells(lines: Lines) -> list[list[tuple[int, int]]]:
+    """The cells in which letters stand, line by line: (index of the row in `lines`, column)."""
+    rows = {height: index for index, height in enumerate(lines.heights.tolist())}
+    return [
+        [(rows[run.height], column) for run in line for column in run.columns]
+        for line in _ordered(_strongest(_runs(lines)))
+    ]
+
+
 def _runs(lines: Lines) -> Iterator[_Run]:
     """The letters of each row of cells; the three rows of a line of text say nearly the same."""
     sure = 255 - lines.shares[..., 0].cpu().numpy()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from actions.dialects.scanner import escape
+from agent.model.arithmetic import work_out
 from agent.model.constraint import Grammar
 from agent.model.copying import copy
 from agent.model.kimi_vl import Encoded, KimiVL
@@ -169,11 +170,12 @@ class Writer:
         return run
 
     def _quote(self, state: Tensor) -> list[int]:
-        """What is to be typed, where it stands in the instruction or on the screen."""
+        """What is to be typed, where it stands in the instruction or on the screen, or follows."""
         quoter = self._model.quoter
         if quoter is None or not self.ids or self.ids[-1] != self._typing:
             return []
-        text = self._tokenizer.decode(quote(quoter, state, self.asked)) or self._copy(state)
+        quoted = self._tokenizer.decode(quote(quoter, state, self.asked))
+        text = quoted or self._copy(state) or self._worked_out()
         tokens = self._tokenizer.encode(escape(text))
         room = self._wish.max_tokens - len(self.ids)
         fits = self._constraint is None or self._constraint.admits(tokens, room)
@@ -186,6 +188,14 @@ class Writer:
             return ""
         encoded = self._screen[1]
         return copy(copier, state, encoded.pages[0], encoded.patches, self._sought(state))
+
+    def _worked_out(self) -> str:
+        """What the exercise on the screen comes to; else nothing."""
+        if self._model.copier is None or self._screen is None or not self._screen[1].lines:
+            return ""
+        prepared, encoded = self._screen
+        patches = torch.from_numpy(prepared.patches).to(encoded.patches)
+        return work_out(self._model, patches, prepared.grid_hw, encoded.lines[0])
 
     def _of_text(self, logits: Tensor) -> Tensor:
         """The logits without pieces of actions inside a text, of all but its end after a quotation.
@@ -229,7 +239,7 @@ class Writer:
     def _sought(self, state: Tensor) -> Sought | None:
         """The words of the instruction, where they are looked for on the screen."""
         lexicon, quoter, found = self._model.lexicon, self._model.quoter, self._found
-        if lexicon is None or quoter is None or found is None or self._screen is None:
+        if lexicon is None or quoter is None or found is None or not self.asked:
             return None
         known = quoter.read(torch.tensor([self.asked], device=state.device))[:, list(found.ends)]
         own = torch.ones(known.shape[:2], dtype=torch.bool, device=state.device)
