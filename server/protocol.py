@@ -8,6 +8,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
 
 from server.errors import ApiError, body_of
 
@@ -88,8 +89,11 @@ class WebSockets(WebSocketsSansIOProtocol):
             self.handshake_complete = True
 
     def shutdown(self) -> None:
-        """The server ends."""
-        super().shutdown()
+        """The server ends, perhaps while the client says goodbye."""
+        try:
+            super().shutdown()
+        except InvalidState:  # a goodbye was said already; uvicorn would say another one
+            self.transport.close()
         self._part()
 
     def _part(self) -> None:

@@ -97,6 +97,7 @@ def test_training_reaches_them_and_no_word_is_no_clue() -> None:
     after = list(model.copier.clues.parameters())
     assert not all(a.allclose(b) for a, b in zip(after, before, strict=True))
     with torch.no_grad():
+        model.copier.clues.gain.copy_(torch.tensor([9.0, 0, 0, 0]))
         likely, _ = copied(model, batch, look(model, batch))
         model.copier.clues.gain.zero_()
         without, _ = copied(model, batch, look(model, batch))
