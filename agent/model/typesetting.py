@@ -24,7 +24,7 @@ _FIXED = 0.6
 _CLEARLY = 0.6
 """Part of what letters of different widths leave unexplained that letters of one width leave."""
 
-SPACE = 0.28
+_SPACE = 0.28
 """Width of a space; with half of it between them, letters belong to different words."""
 
 _OFTEN = "lt."
@@ -55,7 +55,7 @@ def words_end(chars: str, places: Sequence[float]) -> list[bool]:
     # Typewriter letters are all as wide as each other: taken where that explains far more.
     if _unexplained(fixed) < _unexplained(rests) * _CLEARLY:
         rests = fixed
-    return [rest > SPACE / 2 for rest in rests]
+    return [rest > _SPACE / 2 for rest in rests]
 
 
 def doubled(chars: str, places: Sequence[float], beside: Sequence[float]) -> list[bool]:
@@ -68,7 +68,7 @@ def doubled(chars: str, places: Sequence[float], beside: Sequence[float]) -> lis
     """
     steps = [right - left for left, right in pairwise(places)]
     rests = _rests(steps, [pitch(one, other) for one, other in pairwise(chars)])
-    without = [rest - SPACE if rest > SPACE / 2 else rest for rest in rests]
+    without = [rest - _SPACE if rest > _SPACE / 2 else rest for rest in rests]
     around = [left + right for left, right in pairwise([0.0, *without, 0.0])]
     return [
         char in _OFTEN and sure > _AS_SURE and wider > _WIDER
@@ -86,4 +86,4 @@ def _rests(steps: Sequence[float], pitches: Sequence[float]) -> list[float]:
 
 def _unexplained(rests: Sequence[float]) -> float:
     """How much is left, where a space explains itself."""
-    return sum(min(abs(rest), SPACE / 2) for rest in rests)
+    return sum(min(abs(rest), _SPACE / 2) for rest in rests)
